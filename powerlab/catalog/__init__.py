@@ -1,0 +1,1 @@
+"""Profiles and benches: data files, their models, and the layers of labs."""

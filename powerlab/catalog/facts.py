@@ -1,0 +1,36 @@
+"""What every profile is made of: strict models, and facts that name their source."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Identifier = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+IsoDate = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+
+Verified = Literal["hardware", "emulator", "never"]
+"""How far a profile was tried: on the real thing, on its emulator, or not at all."""
+
+
+class Model(BaseModel):
+    """A section of a profile: immutable, and no key is accepted that is not named."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Sourced(Model):
+    """A fact with its origin; ``estimated`` marks a figure that no source gives."""
+
+    source: str = Field(min_length=3)
+    retrieved: IsoDate
+    estimated: bool = False
+
+
+class Quantified(Sourced):
+    """A sourced value with its standard uncertainty, both in the unit the key names."""
+
+    value: float
+    u: NonNegative

@@ -1,0 +1,96 @@
+"""What an instrument MODEL is. One profile serves driver set-up, budget and emulator."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from powerlab.catalog.facts import Identifier, Model, NonNegative, Positive, Sourced, Verified
+from powerlab.records import Averaging
+
+
+class Link(Model):
+    """How the instrument is reached, and an example of its resource string."""
+
+    kinds: tuple[Literal["visa", "serial", "usb", "agent"], ...]
+    example: str
+    baud: int | None = None
+    note: str = ""
+
+
+class Sampling(Sourced):
+    """What one reading stands for and how well its instant is known.
+
+    ``timestamp`` is what the meter's own time refers to, or "arrival" where it has none.
+    ``latency_s`` ± ``latency_limit_s`` lies between the end of the aperture and the reading
+    being available.
+    """
+
+    averaging: Averaging
+    timestamp: Literal["start", "middle", "end", "arrival"]
+    aperture_s: Positive
+    interval_s: Positive
+    latency_s: NonNegative
+    latency_limit_s: NonNegative
+    clock_limit_ppm: NonNegative
+    memory_readings: int | None = None
+
+
+class Range(Sourced):
+    """One range of one quantity and its specified limit over a year.
+
+    The limit is ±(``gain_percent`` % of reading + ``offset_percent`` % of ``full_scale``).
+    ``burden_voltage_v`` is the drop over the meter's input at full scale at most; the typical
+    one is taken as three quarters of it ± a quarter. ``noise`` is the standard deviation
+    of one reading and ``resolution`` its step, both in the unit of the quantity.
+    """
+
+    quantity: Literal["current", "voltage", "power"]
+    full_scale: Positive
+    over_range_factor: Positive = 1.0
+    gain_percent: NonNegative
+    offset_percent: NonNegative
+    resolution: Positive
+    noise: NonNegative
+    burden_voltage_v: NonNegative = 0.0
+
+    @property
+    def offset_limit(self) -> float:
+        """Get the offset part of the limit in the unit of the quantity."""
+        return self.offset_percent / 100 * self.full_scale
+
+    @property
+    def burden_limit_ohm(self) -> float:
+        """Get the greatest series resistance the burden voltage allows."""
+        return self.burden_voltage_v / self.full_scale
+
+
+class InstrumentProfile(Model):
+    """A meter, load or supply model; ``channels`` are the columns of its sample stream."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    id: Identifier
+    manufacturer: str
+    name: str
+    kind: Literal["meter", "load", "supply"]
+    summary: str
+    driver: str
+    emulator: str
+    verified: Verified
+    channels: tuple[Literal["current", "voltage", "power"], ...]
+    link: Link
+    sampling: Sampling
+    range: tuple[Range, ...]
+
+    def ranges(self, quantity: str) -> tuple[Range, ...]:
+        """Get the ranges of one quantity, smallest full scale first."""
+        chosen = (item for item in self.range if item.quantity == quantity)
+        return tuple(sorted(chosen, key=lambda item: item.full_scale))
+
+    def range_for(self, quantity: str, magnitude: float) -> Range | None:
+        """Get the smallest range that carries ``magnitude``, None where none does."""
+        for item in self.ranges(quantity):
+            if magnitude <= item.full_scale * item.over_range_factor:
+                return item
+        return None

@@ -1,0 +1,1 @@
+"""The target board as the host sees it."""

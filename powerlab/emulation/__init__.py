@@ -1,0 +1,1 @@
+"""Wire-level emulators of meters and boards over one seeded world."""

@@ -1,0 +1,1 @@
+"""Drivers: a pure codec and a thin session for each meter family."""

@@ -1,0 +1,1 @@
+"""Workload models built from a fixed seed."""

@@ -1,0 +1,1 @@
+"""The procurement report: model, charts, HTML, PDF."""
