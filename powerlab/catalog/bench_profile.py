@@ -54,4 +54,4 @@ class LabFile(Model):
     """A lab directory's ``powerlab.toml``."""
 
     schema_version: Literal[1] = Field(alias="schema")
-    bench: dict[Identifier, Bench] = {}
+    bench: dict[Identifier, Bench] = Field(default_factory=dict)

@@ -42,8 +42,10 @@ class Power(Model):
 
 
 class Runtime(Model):
-    """An inference runtime of the board: ``native`` ships with it; ``stands_in_for`` names
-    the native one that this runtime replaces under emulation.
+    """An inference runtime of the board.
+
+    ``native`` ships with it; ``stands_in_for`` names the native one that this runtime
+    replaces under emulation.
     """
 
     id: Identifier
