@@ -203,17 +203,20 @@ class ClockExchanges:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One stretch of the protocol on the board: "idle", "warm-up" or "run".
+    """One stretch of the protocol on the board: "idle", "warm-up", "guard" or "run".
 
-    ``index`` counts the phases of one kind from 0; ``done_board_ns`` is int64
-    ``(inferences,)``, the instant at which each inference was complete.
+    A guard is undisturbed idle next to a run.
+
+    ``index`` counts the phases of one kind from 0; ``passes`` counts forward passes, each
+    of which infers a whole batch; ``done_board_ns`` is int64 ``(passes,)``, the instant at
+    which each pass was complete.
     """
 
     kind: str
     index: int
     start_board_ns: int
     stop_board_ns: int
-    inferences: int
+    passes: int
     done_board_ns: Int64Array
 
     def __post_init__(self) -> None:
@@ -324,7 +327,11 @@ class SampleClock:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A phase mapped to the host's clock; ``latency_s`` is float64 ``(inferences,)``."""
+    """A phase mapped to the host's clock.
+
+    ``inferences`` counts inputs inferred (passes times batch), ``latency_s`` is float64
+    ``(passes,)``.
+    """
 
     kind: str
     index: int

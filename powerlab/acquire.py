@@ -1,0 +1,126 @@
+"""The meter's stream, recorded while the board works: samples in, a trace out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+
+from powerlab.errors import InstrumentError
+from powerlab.instruments.contract import Meter
+from powerlab.records import MeterSetup, MeterTrace, SampleBlock
+from powerlab.units import NS_PER_S, now_ns
+
+START_LIMIT_S = 10.0
+"""A meter that has delivered nothing by then is not running."""
+
+CHECK_S = 0.05
+
+
+class Sink(Protocol):
+    """Where recorded data goes as it comes: the run folder."""
+
+    def block(self, block: SampleBlock) -> None:
+        """Keep one block of samples."""
+
+    def event(self, kind: str, payload: object) -> None:
+        """Keep one event of the measurement."""
+
+
+class Acquisition:
+    """A meter being read in the background for the length of a ``with`` block.
+
+    Every block reaches the sink before anything else sees it. A failure of the meter is
+    kept and raised by ``check``, ``wait_until`` and ``finish``.
+    """
+
+    def __init__(self, meter: Meter, setup: MeterSetup, sink: Sink) -> None:
+        self._meter = meter
+        self._setup = setup
+        self._sink = sink
+        self._blocks: list[SampleBlock] = []
+        self._stop = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._read, name="meter", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        deadline = now_ns() + int(START_LIMIT_S * NS_PER_S)
+        while not any(len(block.values) for block in self._blocks):
+            self.check()
+            if now_ns() > deadline:
+                self._stop.set()
+                raise InstrumentError(
+                    f"{self._meter.identity.name} delivered no sample in {START_LIMIT_S:g} s",
+                    hint="look at its display: is it triggered, in range, in remote mode?",
+                )
+            time.sleep(CHECK_S)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join(timeout=START_LIMIT_S)
+
+    def _read(self) -> None:
+        try:
+            for block in self._meter.stream(self._stop):
+                self._sink.block(block)
+                self._blocks.append(block)
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            self._failure = error
+
+    def check(self) -> None:
+        """Raise what stopped the meter, if anything did."""
+        if self._failure is not None:
+            raise self._failure
+
+    def latest(self) -> np.ndarray | None:
+        """Get the mean of the newest block, float64 ``(channels,)``, or None before the first."""
+        for block in reversed(self._blocks[-4:]):
+            if len(block.values):
+                return np.asarray(np.nanmean(block.values, axis=0))
+        return None
+
+    def wait_until(self, instant_ns: int) -> None:
+        """Wait until the meter has been read later than an instant plus its own delay."""
+        delay_s = self._setup.latency_s + self._setup.latency_limit_s + 2 * self._setup.interval_s
+        target = instant_ns + int(delay_s * NS_PER_S)
+        deadline = target + int(START_LIMIT_S * NS_PER_S)
+        while not self._blocks or self._blocks[-1].sent_ns < target:
+            self.check()
+            if now_ns() > deadline:
+                raise InstrumentError(
+                    f"{self._meter.identity.name} stopped delivering samples",
+                    hint="what came until then is kept in the run folder",
+                )
+            time.sleep(CHECK_S)
+
+    def finish(self) -> MeterTrace:
+        """Stop reading and join everything that came into one trace."""
+        self._stop.set()
+        self._thread.join(timeout=START_LIMIT_S)
+        self.check()
+        return join_blocks(self._meter, self._setup, self._blocks)
+
+
+def join_blocks(meter: Meter, setup: MeterSetup, blocks: list[SampleBlock]) -> MeterTrace:
+    """Join blocks in their order into one trace."""
+    timed = [block.device_ns for block in blocks if block.device_ns is not None]
+    return MeterTrace(
+        identity=meter.identity,
+        setup=setup,
+        values=np.concatenate([block.values for block in blocks]),
+        device_ns=np.concatenate(timed) if timed else None,
+        flags=np.concatenate([block.flags for block in blocks]),
+        poll_sent_ns=np.array([block.sent_ns for block in blocks], dtype=np.int64),
+        poll_received_ns=np.array([block.received_ns for block in blocks], dtype=np.int64),
+        poll_completed=np.array([block.completed for block in blocks], dtype=np.int64),
+    )

@@ -1,0 +1,74 @@
+"""A capture brought to its result: the one call that measuring and re-analysing share."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from powerlab.analysis.align import align
+from powerlab.analysis.cost import performance_per_cost
+from powerlab.analysis.estimate import Estimate, estimate
+from powerlab.analysis.judge import judge
+from powerlab.findings import Severity
+from powerlab.records import (
+    Aligned,
+    Capture,
+    Evidence,
+    MeterSummary,
+    Price,
+    Request,
+    Result,
+    SampleFlag,
+    Sync,
+)
+from powerlab.units import NS_PER_S
+
+
+def conclude(
+    capture: Capture, *, run: str, request: Request, price: Price | None
+) -> tuple[Result, Aligned]:
+    """Align, integrate, estimate and judge a capture.
+
+    Total: whatever is wrong with the capture becomes a finding. The same capture gives
+    the same result, on any machine.
+    """
+    aligned = align(capture)
+    done = estimate(capture, aligned)
+    quantities = dict(done.quantities)
+    if price is not None:
+        quantities["performance_per_cost"] = performance_per_cost(quantities["throughput"], price)
+    findings = (*aligned.findings, *judge(capture, done, price))
+    emulated = capture.target.emulated or capture.trace.identity.emulated
+    result = Result(
+        run=run,
+        request=request,
+        evidence=Evidence.EMULATED if emulated else Evidence.MEASURED,
+        boundary=capture.wiring.boundary,
+        valid=not any(finding.severity is Severity.BLOCKING for finding in findings),
+        quantities=quantities,
+        runs=done.energies.runs,
+        sync=Sync(
+            offset_ns=aligned.board_clock.offset_ns,
+            u_offset_ns=aligned.board_clock.u_offset_ns,
+            skew_ppm=aligned.board_clock.skew_ppm,
+            marker_residual_ns=None,
+        ),
+        meter=_meter_summary(capture, done),
+        findings=findings,
+        truth=None,
+        price=price,
+    )
+    return result, aligned
+
+
+def _meter_summary(capture: Capture, done: Estimate) -> MeterSummary:
+    clock = done.model.aligned.clock
+    span_s = (int(clock.stop_ns[-1]) - int(clock.start_ns[0])) / NS_PER_S
+    lost = np.count_nonzero(capture.trace.flags & (SampleFlag.LOST | SampleFlag.NOT_AVAILABLE))
+    return MeterSummary(
+        samples=len(capture.trace.flags),
+        lost=int(lost),
+        gap_s=math.fsum(run.gap_s for run in done.energies.runs),
+        rate_hz=len(capture.trace.flags) / span_s if span_s > 0 else 0.0,
+    )

@@ -1,0 +1,264 @@
+"""From energies to quantities: one budget per quantity, every line traced to its input.
+
+Sensitivities are taken by evaluating the whole measurement model at each input plus and
+minus its standard uncertainty (GUM 5.1.3, note 2), so a meter's gain that is common to
+active and idle power reaches the net energy with its true weight.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from powerlab.analysis.energies import (
+    Energies,
+    Inputs,
+    Model,
+    build_model,
+    evaluate,
+    nominal_inputs,
+)
+from powerlab.analysis.uncertainty import component, quantity, reciprocal, rectangular
+from powerlab.records import (
+    Aligned,
+    Capture,
+    Component,
+    Distribution,
+    FloatArray,
+    Quantity,
+)
+
+HOST_CLOCK_LIMIT_PPM = 50.0
+"""A computer's crystal against the true second (method section 1.3)."""
+
+LATENCIES = {"latency_p50": 50, "latency_p90": 90, "latency_p99": 99}
+
+
+@dataclass(frozen=True, slots=True)
+class Perturbation:
+    """One input of the model: its standard uncertainty, and the inputs moved by ``+x``."""
+
+    name: str
+    u: float
+    distribution: Distribution
+    source: str
+    moved: Callable[[float], Inputs]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """All quantities of a measurement, and the evaluation they rest on."""
+
+    quantities: dict[str, Quantity]
+    energies: Energies
+    model: Model
+
+
+def estimate(capture: Capture, aligned: Aligned) -> Estimate:
+    """Evaluate a capture and give every quantity its budget.
+
+    ``energy_per_inference`` is the mean of this set-up and carries the run-to-run term;
+    ``energy_of_these_runs`` is what these runs took and carries the meter's noise instead.
+    """
+    model = build_model(capture, aligned)
+    inputs = nominal_inputs(capture)
+    nominal = evaluate(model, inputs)
+    idle_power = Perturbation(
+        "idle level",
+        nominal.u_idle_w,
+        Distribution.NORMAL,
+        "scatter and change of the idle phases",
+        lambda x: replace(inputs, idle_shift_w=x),
+    )
+    perturbations = [*_meter_inputs(capture, inputs), *_other_inputs(model, inputs), idle_power]
+    lines = _systematic(model, nominal, perturbations)
+    quantities = {
+        item.name: item
+        for item in (
+            *_energy_quantities(nominal, lines),
+            *_power_quantities(nominal, lines),
+            *_time_quantities(model),
+        )
+    }
+    gross = quantities["energy_per_inference"]
+    quantities["performance_per_watt"] = reciprocal("performance_per_watt", "1/J", gross)
+    return Estimate(quantities, nominal, model)
+
+
+def _meter_inputs(capture: Capture, inputs: Inputs) -> Iterable[Perturbation]:
+    """Yield the meter's specified limits and the electrical corrections."""
+    setup, wiring, circuit = capture.trace.setup, capture.wiring, inputs.circuit
+    for channel, limit in zip(setup.channels, setup.accuracy, strict=True):
+        source = "estimate: " + limit.source if limit.estimated else limit.source
+        yield Perturbation(
+            f"meter {channel} gain",
+            rectangular(limit.gain_limit),
+            Distribution.RECTANGULAR,
+            source,
+            partial(_with_gain, inputs, channel),
+        )
+        yield Perturbation(
+            f"meter {channel} offset",
+            rectangular(limit.offset_limit),
+            Distribution.RECTANGULAR,
+            source,
+            partial(_with_offset, inputs, channel),
+        )
+    if "current" not in setup.channels:
+        return
+    if "voltage" not in setup.channels:
+        yield Perturbation(
+            "supply voltage",
+            wiring.u_supply_voltage_v,
+            Distribution.RECTANGULAR
+            if wiring.supply_voltage_origin == "nominal"
+            else Distribution.NORMAL,
+            "read once at the board" if wiring.supply_voltage_origin == "bench" else "nominal",
+            lambda x: replace(
+                inputs, circuit=replace(circuit, supply_voltage_v=circuit.supply_voltage_v + x)
+            ),
+        )
+        yield Perturbation(
+            "burden voltage",
+            rectangular(setup.burden_limit_ohm),
+            Distribution.RECTANGULAR,
+            "the meter's series resistance, from its profile",
+            lambda x: replace(inputs, circuit=replace(circuit, burden_ohm=circuit.burden_ohm + x)),
+        )
+    yield Perturbation(
+        "cable drop",
+        wiring.u_cable_ohm,
+        Distribution.RECTANGULAR,
+        "loop resistance of the leads, from the bench",
+        lambda x: replace(inputs, circuit=replace(circuit, cable_ohm=circuit.cable_ohm + x)),
+    )
+
+
+def _with_gain(inputs: Inputs, channel: str, error: float) -> Inputs:
+    return replace(inputs, circuit=inputs.circuit.with_gain(channel, 1 + error))
+
+
+def _with_offset(inputs: Inputs, channel: str, error: float) -> Inputs:
+    return replace(inputs, circuit=inputs.circuit.with_offset(channel, error))
+
+
+def _other_inputs(model: Model, inputs: Inputs) -> Iterable[Perturbation]:
+    """Yield the inputs of time: edges, sample clock, clock rates."""
+    lag_limit = model.capture.wiring.supply_lag_limit_s
+    yield Perturbation(
+        "supply lag",
+        rectangular(lag_limit / 2),
+        Distribution.RECTANGULAR,
+        f"the board's input delays its load by 0 to {lag_limit * 1e3:g} ms",
+        lambda x: replace(inputs, supply_lag_s=inputs.supply_lag_s + x),
+    )
+    yield Perturbation(
+        "sample clock",
+        math.hypot(model.aligned.clock.u_ns, model.aligned.board_clock.u_offset_ns),
+        Distribution.RECTANGULAR,
+        "meter and board instants on the host's clock",
+        lambda x: replace(inputs, sample_shift_ns=x),
+    )
+    yield Perturbation(
+        "clock rate",
+        rectangular(HOST_CLOCK_LIMIT_PPM * 1e-6),
+        Distribution.RECTANGULAR,
+        f"the host's crystal within {HOST_CLOCK_LIMIT_PPM:g} ppm",
+        lambda x: replace(inputs, time_scale=1 + x),
+    )
+
+
+Lines = dict[str, list[Component]]
+
+
+def _systematic(
+    model: Model, nominal: Energies, perturbations: Iterable[Perturbation]
+) -> dict[str, list[Component]]:
+    """Evaluate the model around each input and collect the lines of every quantity."""
+    lines: Lines = {"gross": [], "net": [], "active": [], "idle": []}
+    for item in perturbations:
+        if not item.u > 0:
+            continue
+        above, below = (_means(evaluate(model, item.moved(step * item.u))) for step in (1.0, -1.0))
+        for key, values in lines.items():
+            u = abs(above[key] - below[key]) / 2
+            if u > 0:
+                values.append(component(item.name, "B", u, item.distribution, source=item.source))
+    if nominal.gap_limit_j > 0:
+        gaps = component(
+            "gaps",
+            "B",
+            rectangular(nominal.gap_limit_j),
+            Distribution.RECTANGULAR,
+            source="energy that no sample covers, by the swing of the trace",
+        )
+        lines["gross"].append(gaps)
+        lines["net"].append(gaps)
+    return lines
+
+
+def _means(energies: Energies) -> dict[str, float]:
+    return {
+        "gross": float(energies.gross_j.mean()),
+        "net": float(energies.net_j.mean()),
+        "active": float(energies.active_w.mean()),
+        "idle": energies.idle_w,
+    }
+
+
+def _run_to_run(values: FloatArray) -> Component:
+    """Get the type A line of a mean over runs: s/sqrt(n) with n - 1 degrees of freedom."""
+    count = len(values)
+    u = float(values.std(ddof=1)) / math.sqrt(count) if count > 1 else math.inf
+    return component(
+        "run to run",
+        "A",
+        u,
+        Distribution.T,
+        dof=max(count - 1, 1),
+        source=f"scatter of {count} runs",
+    )
+
+
+def _energy_quantities(nominal: Energies, lines: Lines) -> Iterable[Quantity]:
+    noise_u = math.sqrt(float(np.sum(nominal.noise_j**2))) / len(nominal.noise_j)
+    noise = component(
+        "sample noise", "A", noise_u, source="scatter of samples within runs, autocorrelation kept"
+    )
+    for name, key, values, random in (
+        ("energy_per_inference", "gross", nominal.gross_j, _run_to_run(nominal.gross_j)),
+        ("energy_of_these_runs", "gross", nominal.gross_j, noise),
+        ("energy_per_inference_net", "net", nominal.net_j, _run_to_run(nominal.net_j)),
+    ):
+        yield quantity(name, "J", float(values.mean()), [*lines[key], random])
+
+
+def _power_quantities(nominal: Energies, lines: Lines) -> Iterable[Quantity]:
+    active = [*lines["active"], _run_to_run(nominal.active_w)]
+    yield quantity("power_active", "W", float(nominal.active_w.mean()), active)
+    yield quantity("power_idle", "W", nominal.idle_w, lines["idle"])
+
+
+def _time_quantities(model: Model) -> Iterable[Quantity]:
+    """Yield throughput and latency percentiles; the value is the mean over runs."""
+    rate = np.array([run.inferences / float(run.latency_s.sum()) for run in model.runs])
+    yield _from_runs("throughput", "1/s", rate)
+    for name, percent in LATENCIES.items():
+        values = np.array([np.percentile(run.latency_s, percent) for run in model.runs])
+        yield _from_runs(name, "s", values)
+
+
+def _from_runs(name: str, unit: str, values: FloatArray) -> Quantity:
+    mean = float(values.mean())
+    clock = component(
+        "clock rate",
+        "B",
+        rectangular(HOST_CLOCK_LIMIT_PPM * 1e-6 * mean),
+        Distribution.RECTANGULAR,
+        source=f"the host's crystal within {HOST_CLOCK_LIMIT_PPM:g} ppm",
+    )
+    return quantity(name, unit, mean, [_run_to_run(values), clock])

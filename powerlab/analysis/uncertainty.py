@@ -1,0 +1,165 @@
+"""Combining uncertainties: GUM for the standard one, JCGM 101 for the interval.
+
+The expanded uncertainty is the half-width of the central interval of the convolved
+distribution (scaled t for type A, rectangles for specified limits), so the coverage
+factor is a result: 1.65 where a rectangle dominates, 2.78 where five runs do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from scipy import special
+
+from powerlab.records import Component, Distribution, FloatArray, Quantity
+
+BINS = 1 << 14
+COVERAGE = 0.95
+
+
+def component(
+    name: str,
+    kind: str,
+    u: float,
+    distribution: Distribution = Distribution.NORMAL,
+    *,
+    dof: float | None = None,
+    source: str = "",
+) -> Component:
+    """Make a budget line; its share is filled in when the budget is combined."""
+    return Component(
+        name=name, kind=kind, u=abs(u), distribution=distribution, dof=dof, share=0.0, source=source
+    )
+
+
+def rectangular(half_width: float) -> float:
+    """Get the standard uncertainty of a rectangular density (GUM 4.3.7)."""
+    return half_width / math.sqrt(3)
+
+
+def standard_uncertainty(budget: Sequence[Component]) -> float:
+    """Combine independent lines in quadrature (GUM 5.1.2)."""
+    return math.sqrt(math.fsum(line.u**2 for line in budget))
+
+
+def effective_dof(budget: Sequence[Component]) -> float | None:
+    """Get the Welch-Satterthwaite degrees of freedom, None where infinite (GUM G.4.1)."""
+    finite = math.fsum(line.u**4 / line.dof for line in budget if line.dof)
+    return standard_uncertainty(budget) ** 4 / finite if finite > 0 else None
+
+
+def student_t(p: float, dof: float | None) -> float:
+    """Get the two-sided coverage factor of Student's t, or of the normal for ``dof`` None."""
+    tail = (1 + p) / 2
+    return float(special.ndtri(tail) if dof is None else special.stdtrit(dof, tail))
+
+
+def expanded_uncertainty(budget: Sequence[Component], p: float = COVERAGE) -> float:
+    """Get the half-width of the central interval of probability ``p`` of the sum of all lines.
+
+    The densities are convolved numerically on a grid of exact cell masses; relative
+    error below 1e-3 of the result. 0 for an empty or exact budget.
+    """
+    lines = [line for line in budget if line.u > 0]
+    if not lines:
+        return 0.0
+    if len(lines) == 1:
+        return _quantile(lines[0], p)
+    wide = max(student_t(p, line.dof) * line.u for line in lines)
+    span = 6 * standard_uncertainty(lines) + 6 * wide
+    step = 2 * span / BINS
+    edges: FloatArray = (np.arange(BINS + 1, dtype=np.float64) - BINS / 2 - 0.5) * step
+    spectrum = np.ones(BINS // 2 + 1, dtype=np.complex128)
+    for line in lines:
+        mass = np.diff(_distribution_function(line, edges))
+        spectrum *= np.fft.rfft(np.fft.ifftshift(mass))
+    total = np.fft.fftshift(np.fft.irfft(spectrum, BINS))
+    return _central_half_width(total, step, p)
+
+
+def _central_half_width(mass: FloatArray, step: float, p: float) -> float:
+    middle = BINS // 2
+    right = np.concatenate(([mass[middle] / 2], mass[middle + 1 :]))
+    inner = 2 * np.cumsum(right)
+    upper = (np.arange(len(right)) + 0.5) * step
+    return float(np.interp(p * inner[-1], inner, upper))
+
+
+def _quantile(line: Component, p: float) -> float:
+    """Get the half-width of one line alone, in closed form."""
+    u = line.u
+    match line.distribution:
+        case Distribution.RECTANGULAR:
+            return p * math.sqrt(3) * u
+        case Distribution.TRIANGULAR:
+            return math.sqrt(6) * u * (1 - math.sqrt(1 - p))
+        case Distribution.ARCSINE:
+            return math.sqrt(2) * u * math.sin(math.pi * p / 2)
+        case Distribution.T:
+            return student_t(p, line.dof) * u
+        case _:
+            return student_t(p, None) * u
+
+
+def _distribution_function(line: Component, x: FloatArray) -> FloatArray:
+    """Get the cumulative distribution of a line of standard uncertainty ``u``, centred on 0."""
+    z = x / line.u
+    if line.distribution is Distribution.RECTANGULAR:
+        return _as_float(np.clip(z / (2 * math.sqrt(3)) + 0.5, 0, 1))
+    if line.distribution is Distribution.TRIANGULAR:
+        t = np.clip(z / math.sqrt(6), -1, 1)
+        return _as_float(np.where(t < 0, (1 + t) ** 2 / 2, 1 - (1 - t) ** 2 / 2))
+    if line.distribution is Distribution.ARCSINE:
+        return _as_float(np.arcsin(np.clip(z / math.sqrt(2), -1, 1)) / math.pi + 0.5)
+    if line.distribution is Distribution.T and line.dof is not None:
+        return _as_float(special.stdtr(line.dof, z))
+    return _as_float(special.ndtr(z))
+
+
+def _as_float(values: object) -> FloatArray:
+    return np.asarray(values, dtype=np.float64)
+
+
+def quantity(
+    name: str, unit: str, value: float, budget: Sequence[Component], p: float = COVERAGE
+) -> Quantity:
+    """Make a quantity from its value and its independent budget lines, in the same unit."""
+    u = standard_uncertainty(budget)
+    expanded = expanded_uncertainty(budget, p)
+    shares = [replace(line, share=(line.u / u) ** 2 if u > 0 else 0.0) for line in budget]
+    shares.sort(key=lambda line: -line.share)
+    return Quantity(
+        name=name,
+        unit=unit,
+        value=value,
+        u=u,
+        expanded=expanded,
+        k=expanded / u if u > 0 else 0.0,
+        dof=effective_dof(budget),
+        p=p,
+        low=value - expanded,
+        high=value + expanded,
+        budget=tuple(shares),
+    )
+
+
+def reciprocal(name: str, unit: str, base: Quantity, factor: float = 1.0) -> Quantity:
+    """Get ``factor / base``: relative uncertainties carry over, the interval's ends exactly."""
+    value = factor / base.value
+    scale = abs(value / base.value)
+    low = factor / base.high if base.high else None
+    high = factor / base.low if base.low is not None and base.low > 0 else None
+    return replace(
+        base,
+        name=name,
+        unit=unit,
+        value=value,
+        u=base.u * scale,
+        expanded=base.expanded * scale,
+        low=low,
+        high=high,
+        budget=tuple(replace(line, u=line.u * scale) for line in base.budget),
+    )

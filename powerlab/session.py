@@ -1,0 +1,236 @@
+"""The conductor of one measurement: board, meter and clocks, from set-up to result."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from powerlab.acquire import Acquisition, Sink
+from powerlab.analysis.conclude import conclude
+from powerlab.catalog.bench_profile import Bench
+from powerlab.catalog.device_profile import DeviceProfile
+from powerlab.catalog.instrument_profile import InstrumentProfile
+from powerlab.catalog.workload_profile import ProtocolPreset, WorkloadProfile
+from powerlab.circumstances import latest_price, timebase, wiring
+from powerlab.devices.link import BoardLink
+from powerlab.devices.open import open_board
+from powerlab.errors import ConfigError
+from powerlab.instruments.contract import MeterRequest, open_meter
+from powerlab.progress import Progress, Watch
+from powerlab.recipes import build_workload, cache_dir
+from powerlab.records import (
+    Aligned,
+    Capture,
+    ClockExchanges,
+    Phase,
+    Request,
+    Result,
+    Truth,
+)
+from powerlab.units import NS_PER_S, now_ns
+
+PEAK_MARGIN = 1.5
+"""The meter's range carries this many times the profile's active current."""
+
+FIRST_BURST, BURST = 200, 60
+"""Clock exchanges before the first phase, and between any two runs."""
+
+MAIN_FILE = {"tflite": "model.tflite", "openvino-ir": "model.xml"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A measurement brought to its end."""
+
+    result: Result
+    capture: Capture
+    aligned: Aligned
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Everything that one measurement needs to know before it starts."""
+
+    run: str
+    bench_name: str
+    bench: Bench
+    device: DeviceProfile
+    instrument: InstrumentProfile
+    workload: WorkloadProfile
+    protocol: ProtocolPreset
+    runtime: str
+    batch: int
+    threads: int
+
+    def request(self) -> Request:
+        """Get what was asked for, as the result records it."""
+        return Request(
+            device=self.device.id,
+            bench=self.bench_name,
+            instrument=self.instrument.id,
+            workload=self.workload.id,
+            runtime=self.runtime,
+            batch=self.batch,
+            threads=self.threads,
+            protocol=self.protocol.id,
+        )
+
+
+def measure(
+    job: Job,
+    *,
+    sink: Sink,
+    progress: Callable[[Progress], None],
+    truth: Callable[[Mapping[int, int]], Truth] | None = None,
+) -> Finished:
+    """Measure once: open everything, conduct the protocol, conclude.
+
+    Everything that comes in reaches ``sink`` at once, so a failure loses nothing.
+    Raises the family of whatever fails; the meter and the agent are stopped in any case.
+    ``truth`` is asked only after the result is frozen.
+    """
+    format_ = _model_format(job)
+    files = build_workload(job.workload, format_, cache_dir())
+    with ExitStack() as stack:
+        meter = stack.enter_context(closing(open_meter(job.instrument, job.bench.meter[0])))
+        setup = meter.configure(MeterRequest(expected_peak_a=_expected_peak_a(job.device)))
+        board = stack.enter_context(open_board(job.bench))
+        target = board.load(
+            files,
+            main=MAIN_FILE[format_],
+            runtime=job.runtime,
+            threads=job.threads,
+            batch=job.batch,
+        )
+        sink.event("meter", {"identity": meter.identity, "setup": setup})
+        sink.event("target", target)
+        acquisition = stack.enter_context(Acquisition(meter, setup, sink))
+        watch = stack.enter_context(
+            Watch(
+                protocol=job.protocol,
+                wiring=wiring(job.bench, job.device),
+                setup=setup,
+                acquisition=acquisition,
+                progress=progress,
+            )
+        )
+        conductor = _Conductor(job, board, acquisition, sink, watch)
+        conductor.conduct()
+        trace = acquisition.finish()
+    capture = Capture(
+        timebase=timebase(),
+        trace=trace,
+        exchanges=conductor.exchanges(),
+        phases=tuple(conductor.phases),
+        wiring=wiring(job.bench, job.device),
+        target=target,
+        batch=job.batch,
+    )
+    return finish(job, capture, truth)
+
+
+def finish(
+    job: Job, capture: Capture, truth: Callable[[Mapping[int, int]], Truth] | None
+) -> Finished:
+    """Conclude a capture and, under emulation, join the truth to the frozen result."""
+    result, aligned = conclude(
+        capture, run=job.run, request=job.request(), price=latest_price(job.device)
+    )
+    if truth is not None:
+        counted = {run.index: run.inferences for run in result.runs}
+        result = replace(result, truth=truth(counted))
+    return Finished(result, capture, aligned)
+
+
+@dataclass
+class _Conductor:
+    """Walks the board through the protocol, with clock exchanges between its phases."""
+
+    job: Job
+    board: BoardLink
+    acquisition: Acquisition
+    sink: Sink
+    watch: Watch
+    phases: list[Phase] = field(default_factory=list)
+    bursts: list[ClockExchanges] = field(default_factory=list)
+
+    def conduct(self) -> None:
+        """Idle, warm up, run and idle again; every phase is recorded as it ends."""
+        protocol = self.job.protocol
+        self._exchange(FIRST_BURST)
+        self._idle("idle", 0, protocol.idle_s)
+        self._exchange(BURST)
+        self.watch.enter("warm-up", 0, 1)
+        warm = self._keep(self.board.warm_up(protocol.warm_up_limit_s))
+        self._idle("guard", 0, self.watch.guard_s)
+        passes = passes_per_run(warm, protocol.run_s)
+        for index in range(protocol.runs):
+            self._exchange(BURST)
+            self._run(index, passes)
+        self._exchange(BURST)
+        self._idle("idle", 1, protocol.idle_s)
+        self._exchange(FIRST_BURST)
+        self.acquisition.wait_until(now_ns())
+
+    def _run(self, index: int, passes: int) -> None:
+        guard_s = self.watch.guard_s
+        self.watch.enter("run", index, self.job.protocol.runs)
+        self._idle("guard", 2 * index + 1, guard_s)
+        deadline_s = 4 * self.job.protocol.run_s + 30
+        self._keep(self.board.run(index, passes, deadline_s))
+        self._idle("guard", 2 * index + 2, guard_s)
+
+    def _idle(self, kind: str, index: int, duration_s: float) -> None:
+        if kind == "idle":
+            self.watch.enter(kind, index, 2)
+        phase = self.board.idle(duration_s, index)
+        self._keep(replace(phase, kind=kind))
+
+    def _keep(self, phase: Phase) -> Phase:
+        self.acquisition.check()
+        self.phases.append(phase)
+        self.sink.event("phase", phase)
+        return phase
+
+    def _exchange(self, count: int) -> None:
+        burst = self.board.exchange_clocks(count)
+        self.bursts.append(burst)
+        self.sink.event("exchanges", burst)
+
+    def exchanges(self) -> ClockExchanges:
+        """Get all bursts joined."""
+        return ClockExchanges(
+            t1_ns=np.concatenate([burst.t1_ns for burst in self.bursts]),
+            t2_board_ns=np.concatenate([burst.t2_board_ns for burst in self.bursts]),
+            t3_board_ns=np.concatenate([burst.t3_board_ns for burst in self.bursts]),
+            t4_ns=np.concatenate([burst.t4_ns for burst in self.bursts]),
+        )
+
+
+def passes_per_run(warm_up: Phase, run_s: float) -> int:
+    """Get how many passes fill a run, from the pace of the second half of the warm-up."""
+    stamps = np.concatenate(([warm_up.start_board_ns], warm_up.done_board_ns))
+    late = stamps[len(stamps) // 2 :] if len(stamps) > 3 else stamps
+    pace_s = float(late[-1] - late[0]) / NS_PER_S / max(len(late) - 1, 1)
+    return max(1, math.ceil(run_s / pace_s)) if pace_s > 0 else 1
+
+
+def _model_format(job: Job) -> str:
+    """Get the file format that the runtime loads, or say which runtimes the workload has."""
+    chosen = job.workload.formats.get(job.runtime)
+    if chosen is None:
+        known = ", ".join(sorted(job.workload.formats))
+        raise ConfigError(
+            f"{job.workload.name} has no file for the runtime {job.runtime}",
+            hint=f"choose one of --runtime {known}",
+        )
+    return chosen
+
+
+def _expected_peak_a(device: DeviceProfile) -> float:
+    power = device.power
+    return PEAK_MARGIN * power.active_w.value / power.supply_voltage_v.value

@@ -1,0 +1,177 @@
+"""A capture of known steps, from samples to the result and its findings."""
+
+import dataclasses
+import math
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from powerlab.analysis.conclude import conclude
+from powerlab.findings import Severity
+from powerlab.records import (
+    Boundary,
+    ClockExchanges,
+    Evidence,
+    Price,
+    Request,
+    SampleFlag,
+)
+from powerlab.units import Money
+from tests.analysis.factories import accuracy, capture, setup, wiring
+
+REQUEST = Request("board", "bench", "meter", "net", "tflite", 1, 1, "quick")
+PRICE = Price(Money(Decimal(5000), "CNY", "2019-01-01"), 0.1, 3.0, "list", "a source")
+
+
+def concluded(recorded, price=PRICE):
+    """Get the result of a capture."""
+    return conclude(recorded, run="r", request=REQUEST, price=price)[0]
+
+
+def with_trace(recorded, **changes):
+    """Get a capture whose trace has some fields replaced."""
+    return dataclasses.replace(recorded, trace=dataclasses.replace(recorded.trace, **changes))
+
+
+def codes(result):
+    """Get the finding codes of a result."""
+    return {finding.code for finding in result.findings}
+
+
+def test_known_steps_give_known_energy():
+    """8 W over 2 s and 100 inferences are 0.16 J each, 0.12 J above 2 W idle."""
+    result = concluded(capture())
+    values = {name: item.value for name, item in result.quantities.items()}
+    assert values["energy_per_inference"] == pytest.approx(0.16, rel=1e-6)
+    assert values["energy_of_these_runs"] == pytest.approx(0.16, rel=1e-6)
+    assert values["energy_per_inference_net"] == pytest.approx(0.12, rel=1e-6)
+    assert values["power_active"] == pytest.approx(8.0, rel=1e-6)
+    assert values["power_idle"] == pytest.approx(2.0, rel=1e-6)
+    assert values["throughput"] == pytest.approx(50.0, rel=1e-6)
+    assert values["latency_p99"] == pytest.approx(0.02, rel=1e-6)
+    assert values["performance_per_watt"] == pytest.approx(6.25, rel=1e-6)
+    assert values["performance_per_cost"] == pytest.approx(50 * 3 * 365.25 * 86400 / 5000, rel=1e-6)
+    assert result.valid
+
+
+def test_gain_limit_alone_makes_a_rectangle():
+    """0.1 % of reading is the whole budget: k is that of a rectangle."""
+    energy = concluded(capture()).quantities["energy_per_inference"]
+    assert energy.u == pytest.approx(0.16 * 0.001 / math.sqrt(3), rel=0.02)
+    assert energy.k == pytest.approx(1.65, abs=0.02)
+    assert energy.budget[0].name == "meter current gain"
+
+
+def test_offset_cancels_in_net_energy():
+    """An offset common to idle and active power does not reach the energy above idle."""
+    limit = accuracy("current", gain_limit=0.0, offset_limit=0.01)
+    result = concluded(with_trace(capture(), setup=setup(accuracy=(limit,))))
+    gross = result.quantities["energy_per_inference"]
+    net = result.quantities["energy_per_inference_net"]
+    assert gross.u == pytest.approx(0.01 * 10 * 0.02 / math.sqrt(3), rel=0.02)
+    assert net.u < gross.u / 50
+
+
+def test_burden_comes_off_a_voltage_read_without_the_meter():
+    """With 0.5 ohm in the ammeter, 0.8 A costs the board 0.4 V."""
+    result = concluded(with_trace(capture(), setup=setup(burden_ohm=0.5)))
+    assert result.quantities["power_active"].value == pytest.approx(0.8 * (10 - 0.4), rel=1e-6)
+
+
+def test_leads_count_at_the_dc_boundary_only():
+    """At the supply's output the cable's loss is part of the energy."""
+    board = concluded(capture(wiring=wiring(cable_ohm=0.5)))
+    dc = concluded(capture(wiring=wiring(cable_ohm=0.5, boundary=Boundary.DC)))
+    assert board.quantities["power_active"].value == pytest.approx(8.0, rel=1e-6)
+    assert dc.quantities["power_active"].value == pytest.approx(8.0 + 0.8**2 * 0.5, rel=1e-6)
+
+
+def test_the_wall_is_no_boundary_for_a_dc_meter():
+    """A bench that claims the mains with a DC meter is blocked."""
+    result = concluded(capture(wiring=wiring(boundary=Boundary.WALL)))
+    assert "boundary-wall" in codes(result)
+    assert not result.valid
+
+
+def test_a_label_in_place_of_a_reading_is_a_finding():
+    """The nominal voltage is used, and said."""
+    result = concluded(
+        capture(wiring=wiring(supply_voltage_origin="nominal", u_supply_voltage_v=0.3))
+    )
+    assert "supply-voltage-nominal" in codes(result)
+    assert result.quantities["energy_per_inference"].budget[0].name == "supply voltage"
+
+
+def test_missing_samples_in_a_run_are_priced_and_block():
+    """Half a second lost in a run makes the result not valid and widens its budget."""
+    result = concluded(capture(drop=slice(220, 245)))
+    gap = next(finding for finding in result.findings if finding.code == "gap")
+    assert gap.severity is Severity.BLOCKING
+    assert result.meter.gap_s == pytest.approx(0.5, abs=0.03)
+    assert "gaps" in {line.name for line in result.quantities["energy_per_inference"].budget}
+
+
+def test_over_range_samples_block():
+    """A sample beyond the range is never taken for a value."""
+    recorded = capture()
+    flags = np.zeros(len(recorded.trace.flags), dtype=np.uint8)
+    flags[300] = SampleFlag.OVERRANGE
+    values = recorded.trace.values.copy()
+    values[300] = np.nan
+    result = concluded(with_trace(recorded, flags=flags, values=values))
+    assert "over-range" in codes(result)
+    assert not result.valid
+    assert result.quantities["energy_per_inference"].value == pytest.approx(0.16, rel=1e-3)
+
+
+def test_a_stepped_board_clock_blocks():
+    """A clock that jumps between bursts is no crystal's drift."""
+    recorded = capture()
+    late = recorded.exchanges.t1_ns > np.median(recorded.exchanges.t1_ns)
+    step = np.where(late, 50_000_000, 0)
+    stepped = ClockExchanges(
+        t1_ns=recorded.exchanges.t1_ns.copy(),
+        t2_board_ns=recorded.exchanges.t2_board_ns + step,
+        t3_board_ns=recorded.exchanges.t3_board_ns + step,
+        t4_ns=recorded.exchanges.t4_ns.copy(),
+    )
+    result = concluded(dataclasses.replace(recorded, exchanges=stepped))
+    assert "clock-step" in codes(result)
+
+
+def test_runs_shorter_than_the_meter_can_see_block():
+    """A run of three samples has no level."""
+    result = concluded(capture(run_s=0.07))
+    assert "meter-too-slow" in codes(result)
+
+
+def test_emulated_is_never_called_measured():
+    """One word of the board or of the meter is enough."""
+    recorded = capture()
+    board = dataclasses.replace(
+        recorded, target=dataclasses.replace(recorded.target, emulated=True)
+    )
+    meter = with_trace(
+        recorded, identity=dataclasses.replace(recorded.trace.identity, emulated=True)
+    )
+    assert concluded(recorded).evidence is Evidence.MEASURED
+    assert concluded(board).evidence is Evidence.EMULATED
+    assert concluded(meter).evidence is Evidence.EMULATED
+
+
+def test_without_a_price_there_is_no_performance_per_cost():
+    """The quantity is absent and the finding says why."""
+    result = concluded(capture(), price=None)
+    assert "performance_per_cost" not in result.quantities
+    assert "price-missing" in codes(result)
+
+
+def test_order_of_runs_changes_nothing_but_their_list():
+    """A permutation of equal phases gives the same quantities."""
+    recorded = capture()
+    shuffled = dataclasses.replace(recorded, phases=tuple(reversed(recorded.phases)))
+    first, second = concluded(recorded), concluded(shuffled)
+    for name, item in first.quantities.items():
+        assert second.quantities[name].value == pytest.approx(item.value, rel=1e-12)
+        assert second.quantities[name].u == pytest.approx(item.u, rel=1e-9)
