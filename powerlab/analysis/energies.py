@@ -139,7 +139,7 @@ def nominal_inputs(capture: Capture) -> Inputs:
 def evaluate(model: Model, inputs: Inputs) -> Energies:
     """Evaluate the measurement model at one setting of its inputs."""
     power = _power(model, inputs)
-    levels = [_idle_level(power, window) for window in model.idles]
+    levels = [_idle_level(power, window, model.trim_ns) for window in model.idles]
     idle_w, u_idle_w = _idle(levels)
     runs = tuple(
         _run_energy(model, inputs, power, run, _baseline(levels, run) + inputs.idle_shift_w)
@@ -190,12 +190,12 @@ class _Level:
     u_w: float
 
 
-def _idle_level(power: PowerTrace, window: Window) -> _Level:
-    """Get the level of an idle phase, leaving out its first tenth, where load still decays."""
-    start = window.start_ns + (window.stop_ns - window.start_ns) // 10
-    mean, _ = mean_inside(power, start, window.stop_ns)
-    u = standard_error(power.power_w[power.inside(start, window.stop_ns)])
-    return _Level(middle_ns=(start + window.stop_ns) // 2, power_w=mean, u_w=u)
+def _idle_level(power: PowerTrace, window: Window, trim_ns: int) -> _Level:
+    """Get the level of an idle phase, leaving out where a neighbour's load may still show."""
+    start, stop = window.start_ns + trim_ns, window.stop_ns - trim_ns
+    mean, _ = mean_inside(power, start, stop)
+    u = standard_error(power.power_w[power.inside(start, stop)])
+    return _Level(middle_ns=(start + stop) // 2, power_w=mean, u_w=u)
 
 
 def _idle(levels: list[_Level]) -> tuple[float, float]:

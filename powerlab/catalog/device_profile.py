@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from powerlab.catalog.facts import (
+    Currency,
     Identifier,
     IsoDate,
     Model,
@@ -20,8 +21,12 @@ from powerlab.catalog.facts import (
 
 
 class Peaks(Sourced):
-    """Physical roofs of the device; None where no source gives one."""
+    """Physical roofs of the device; None where no source gives one.
 
+    ``u_relative`` is their common relative standard uncertainty, a fraction.
+    """
+
+    u_relative: NonNegative = 0.0
     float32_gflops: Positive | None = None
     int8_gops: Positive | None = None
     memory_bandwidth_gb_s: Positive | None = None
@@ -58,7 +63,7 @@ class DevicePrice(Sourced):
     """What one unit cost on a date, for how long it serves, and on what terms."""
 
     amount: Annotated[Decimal, Field(gt=0)]
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    currency: Currency
     date: IsoDate
     u_relative: NonNegative
     life_years: Positive
@@ -106,6 +111,6 @@ class DeviceProfile(Model):
     link: str = ""
     power: Power
     peaks: Peaks | None = None
-    runtime: tuple[Runtime, ...]
+    runtime: tuple[Runtime, ...] = Field(min_length=1)
     price: tuple[DevicePrice, ...] = ()
     emulation: Emulation | None = None

@@ -7,13 +7,13 @@ from typing import Literal
 from pydantic import Field
 
 from powerlab.catalog.facts import Identifier, Model, NonNegative, Positive, Sourced, Verified
-from powerlab.records import Averaging
+from powerlab.terms import Averaging
 
 
 class Link(Model):
     """How the instrument is reached, and an example of its resource string."""
 
-    kinds: tuple[Literal["visa", "serial", "usb", "agent"], ...]
+    kinds: tuple[Literal["visa", "serial", "usb", "agent"], ...] = Field(min_length=1)
     example: str
     baud: int | None = None
     note: str = ""
@@ -78,10 +78,10 @@ class InstrumentProfile(Model):
     driver: str
     emulator: str
     verified: Verified
-    channels: tuple[Literal["current", "voltage", "power"], ...]
+    channels: tuple[Literal["current", "voltage", "power"], ...] = Field(min_length=1)
     link: Link
     sampling: Sampling
-    range: tuple[Range, ...]
+    range: tuple[Range, ...] = Field(min_length=1)
 
     def ranges(self, quantity: str) -> tuple[Range, ...]:
         """Get the ranges of one quantity, smallest full scale first."""

@@ -8,12 +8,15 @@ from pydantic import Field
 
 from powerlab.catalog.facts import Identifier, Model, NonNegative, Positive, Sourced
 
+FORMATS = ("tflite", "openvino-ir")
+"""The file formats that the recipes write and the agent's adapters read."""
+
 
 class WorkloadProfile(Model):
     """A model built by a recipe from a fixed seed: no download.
 
     ``recipe`` names a builder of ``powerlab.recipes``; ``formats`` maps a runtime id to the
-    file format it loads ("tflite", "openvino-ir"). ``input_shape`` is NHWC at batch 1.
+    file format it loads, one of FORMATS. ``input_shape`` is NHWC at batch 1.
     """
 
     schema_version: Literal[1] = Field(alias="schema")

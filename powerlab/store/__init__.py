@@ -1,1 +1,1 @@
-"""Run folders on disk."""
+"""Run folders on disk: written as a measurement goes, read back exactly."""

@@ -1,0 +1,82 @@
+"""What must hold of an instrument model beyond its schema."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+
+from powerlab.catalog.instrument_profile import InstrumentProfile, Range
+from powerlab.terms import Averaging
+
+Findings = Iterator[tuple[str, str]]
+
+# An aperture that differs from the interval by more does not fill it.
+_BOXCAR_TOLERANCE = 0.01
+# A series drop above this is no shunt of a meter but a mistaken unit.
+_BURDEN_MOST_V = 5.0
+_LIMIT_MOST_PERCENT = 20.0
+
+
+def instrument_rules(profile: InstrumentProfile) -> Findings:
+    """Yield (dotted key, message) for everything physically or formally odd."""
+    for quantity, count in Counter(profile.channels).items():
+        if count > 1:
+            yield "channels", f"{quantity} is named twice"
+        if not profile.ranges(quantity):
+            yield "range", f"no range for the channel {quantity}"
+    for index, item in enumerate(profile.range):
+        for key, message in _range_rules(item):
+            yield f"range[{index + 1}].{key}", message
+    for quantity in sorted({item.quantity for item in profile.range}):
+        yield from _ladder_rules(profile, quantity)
+    yield from _sampling_rules(profile)
+    if profile.link.baud is not None and profile.link.baud <= 0:
+        yield "link.baud", "must be above 0"
+    if not profile.link.example.strip():
+        yield "link.example", "must show a resource string"
+
+
+def _range_rules(item: Range) -> Findings:
+    if item.gain_percent == 0 and item.offset_percent == 0:
+        yield "gain_percent", "gain and offset limits are both 0: no meter is exact"
+    for key in ("gain_percent", "offset_percent"):
+        if getattr(item, key) > _LIMIT_MOST_PERCENT:
+            yield key, f"{getattr(item, key):g} % is no limit of a meter; is it in percent?"
+    if item.over_range_factor < 1:
+        yield "over_range_factor", "must be at least 1"
+    if item.resolution >= item.full_scale / 10:
+        yield "resolution", "is a tenth of the full scale or more"
+    if item.noise >= item.full_scale / 10:
+        yield "noise", "is a tenth of the full scale or more"
+    if item.quantity == "voltage" and item.burden_voltage_v > 0:
+        yield "burden_voltage_v", "a voltage input has no series drop"
+    if item.burden_voltage_v > _BURDEN_MOST_V:
+        yield "burden_voltage_v", f"{item.burden_voltage_v:g} V is no burden of a meter"
+
+
+def _ladder_rules(profile: InstrumentProfile, quantity: str) -> Findings:
+    """Check the ranges of one quantity against each other, from small to large."""
+    number = {id(item): index + 1 for index, item in enumerate(profile.range)}
+    for small, large in pairwise(profile.ranges(quantity)):
+        key = f"range[{number[id(large)]}].full_scale"
+        other = f"range[{number[id(small)]}]"
+        if large.full_scale == small.full_scale:
+            yield key, f"{quantity} {large.full_scale:g} is given twice, also by {other}"
+        elif small.full_scale * small.over_range_factor >= large.full_scale:
+            yield key, f"lies within the over-range of {other}: it could never be chosen"
+
+
+def _sampling_rules(profile: InstrumentProfile) -> Findings:
+    sampling = profile.sampling
+    tolerance = _BOXCAR_TOLERANCE * sampling.interval_s
+    if sampling.aperture_s > sampling.interval_s + tolerance:
+        yield "sampling.aperture_s", "is longer than the interval between samples"
+    elif sampling.averaging is Averaging.BOXCAR and (
+        sampling.interval_s - sampling.aperture_s > tolerance
+    ):
+        yield "sampling.averaging", "boxcar says that the aperture fills the interval; use gated"
+    if sampling.memory_readings is not None and sampling.memory_readings < 1:
+        yield "sampling.memory_readings", "must be at least 1"
+    if sampling.latency_limit_s > sampling.latency_s:
+        yield "sampling.latency_limit_s", "allows a reading before its aperture has ended"

@@ -1,0 +1,76 @@
+"""A multimeter's readings coming in over time, into a buffer, in real time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from powerlab.emulation.faults import GAP_S, OVERRANGE_S, FaultWatch
+from powerlab.emulation.metering import Readings, VirtualMeter
+from powerlab.emulation.reading_buffer import ReadingBuffer
+from powerlab.emulation.scpi import OVERLOAD
+from powerlab.emulation.world import Edges
+from powerlab.records import Int64Array
+
+_AT_ONCE = 20_000
+Spans = tuple[tuple[int, int], ...]
+
+
+@dataclass(slots=True)
+class Acquisition:
+    """Readings of one meter from one start on, up to ``most`` of them or without end.
+
+    ``delivered`` counts the readings taken so far, those that a gap swallowed included.
+    """
+
+    meter: VirtualMeter
+    buffer: ReadingBuffer
+    watch: FaultWatch
+    most: int | None
+    delivered: int = 0
+
+    @property
+    def done(self) -> bool:
+        """Tell whether the last reading is in; a full buffer has ended it for good."""
+        return self.most is not None and self.delivered >= self.most
+
+    def advance(self, edges: Edges, at_ns: int) -> None:
+        """Store every reading that has become available by a host instant."""
+        ready = int(self.meter.completed(np.array(at_ns, dtype=np.int64)))
+        if self.most is not None:
+            ready = min(ready, self.most)
+        while self.delivered < ready and not self.done:
+            count = min(_AT_ONCE, ready - self.delivered)
+            self._store(self.meter.sample(edges, self.delivered, count))
+            self.delivered += count
+            if self.buffer.full:
+                self.most = self.delivered
+
+    def finish(self, count: int) -> None:
+        """Let it end with the reading number ``count``."""
+        self.most = max(count, self.delivered)
+
+    def next_ns(self) -> int:
+        """Get the host instant at which the next reading comes in."""
+        return int(self.meter.available_ns(np.array(self.delivered, dtype=np.int64)))
+
+    def _store(self, readings: Readings) -> None:
+        values = np.where(np.isnan(readings.values[:, 0]), OVERLOAD, readings.values[:, 0])
+        over = _within(readings, self.watch.windows("overrange", OVERRANGE_S))
+        kept = ~_within(readings, self.watch.windows("gap", GAP_S))
+        self.buffer.append(np.where(over, OVERLOAD, values)[kept], readings.device_ns[kept])
+
+
+def _within(readings: Readings, spans: Spans) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Tell which readings touch any of the spans of host time."""
+    touched = np.zeros(readings.start_ns.size, dtype=np.bool_)
+    for start_ns, stop_ns in spans:
+        touched |= _overlap(readings.start_ns, readings.stop_ns, start_ns, stop_ns)
+    return touched
+
+
+def _overlap(
+    start: Int64Array, stop: Int64Array, start_ns: int, stop_ns: int
+) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    return np.asarray((stop > start_ns) & (start < stop_ns))

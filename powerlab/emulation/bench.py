@@ -1,0 +1,197 @@
+"""A whole emulated bench: board and meter as processes of their own, and the truth about them.
+
+Everything lies in one temporary directory that is removed at the end, whatever the end is.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from powerlab.catalog.bench_profile import Bench, BenchMeter, BenchSupply
+from powerlab.catalog.instrument_profile import InstrumentProfile
+from powerlab.catalog.layers import Catalog
+from powerlab.emulation.edges_tail import EdgesTail, edges_of
+from powerlab.emulation.faults import parse_faults
+from powerlab.emulation.metering import VirtualMeter, build_meter
+from powerlab.emulation.process import KNOWN_HOSTS, USER, USER_KEY, EmulatorContext, EmulatorProcess
+from powerlab.emulation.truth import run_window, truth
+from powerlab.emulation.wiring import build_path
+from powerlab.emulation.world import WARM_UP_TAG, Edges, build_world, emulation_of
+from powerlab.errors import SetupError, TargetError
+from powerlab.records import Boundary, Truth
+from powerlab.units import nanoseconds, now_ns
+
+PREFIX = "powerlab-emulated-"
+EMULATORS = "powerlab.emulators"
+BOARD = "powerlab.emulation.board:serve"
+TARGET_PYTHON = "POWERLAB_TARGET_PYTHON"
+EDGES_LIMIT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class EmulatedBench:
+    """A running emulated bench: ``bench`` is what a lab's ``powerlab.toml`` would say of it."""
+
+    bench: Bench
+    directory: Path
+    context: EmulatorContext
+    meter: VirtualMeter
+    processes: tuple[EmulatorProcess, ...]
+
+    def edges(self) -> Edges:
+        """Get the edges of all agents so far, the tags of all but the latest set to warm-up.
+
+        Run numbers start anew with each agent; how an earlier one's runs differed from each
+        other has faded long before the next agent works.
+        """
+        tail = EdgesTail(self.context.edges)
+        tail.poll(scan=True)
+        parts = [item.records() for item in tail.files]
+        for earlier in parts[:-1]:
+            earlier["tag"] = WARM_UP_TAG
+        return edges_of(parts)
+
+    def truth(self, inferences_per_run: Mapping[int, int]) -> Truth:
+        """Get the true energy per inference of the runs of the latest agent, by run index.
+
+        Waits a little for their last edges. Raises TargetError for a run that did not end.
+        """
+        deadline_ns = now_ns() + nanoseconds(EDGES_LIMIT_S)
+        while not _complete(self.edges(), inferences_per_run) and now_ns() < deadline_ns:
+            time.sleep(0.01)
+        return truth(
+            self.meter.world,
+            self.edges(),
+            inferences_per_run,
+            Boundary(self.bench.boundary),
+            self.meter.path,
+        )
+
+
+@contextmanager
+def emulated_bench(
+    catalog: Catalog,
+    device_id: str,
+    meter_id: str | None = None,
+    *,
+    seed: int = 0,
+    faults: tuple[str, ...] = (),
+    runtime: str = "tflite",
+    python: str | None = None,
+) -> Iterator[EmulatedBench]:
+    """Run an emulated bench of a board model and a meter model (the board's own by default).
+
+    ``seed`` fixes every draw, ``faults`` are words such as ``unplug@12s``, ``python`` is the
+    board's interpreter (see ``board_python``). Raises ConfigError for what cannot be emulated
+    and SetupError where a process does not start.
+    """
+    device = catalog.device(device_id)
+    instrument = catalog.instrument(meter_id or emulation_of(device).meter)
+    wanted = parse_faults(faults)
+    serve_meter = _emulator(instrument)
+    directory = Path(tempfile.mkdtemp(prefix=PREFIX))
+    started: list[EmulatorProcess] = []
+    try:
+        context = EmulatorContext(directory, seed, device, instrument, wanted)
+        for place in (context.box, context.edges):
+            place.mkdir()
+        for name, serve in (("board", BOARD), ("meter", serve_meter)):
+            started.append(EmulatorProcess(name, serve, context))
+        for process in started:
+            process.wait_ready()
+        meter = _virtual_meter(context, instrument)
+        addresses = (started[0].address, started[1].address)
+        bench = _describe(context, meter, *addresses, python or board_python(runtime))
+        yield EmulatedBench(bench, directory, context, meter, tuple(started))
+    finally:
+        for process in started:
+            process.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def board_python(runtime: str) -> str:
+    """Get the interpreter of the emulated board: a board's Python is never the host's.
+
+    ``POWERLAB_TARGET_PYTHON`` where it is set; else, for TFLite, ``.venv-target`` beside the
+    checkout where it exists; else this interpreter, whose environment has the other runtimes.
+    """
+    named = os.environ.get(TARGET_PYTHON)
+    if named:
+        return named
+    own = Path(__file__).resolve().parents[2] / ".venv-target" / "bin" / "python"
+    return str(own) if runtime == "tflite" and own.exists() else sys.executable
+
+
+def _describe(
+    context: EmulatorContext,
+    meter: VirtualMeter,
+    board: Mapping[str, str | int],
+    wire: Mapping[str, str | int],
+    python: str,
+) -> Bench:
+    instrument = context.instrument
+    assert instrument is not None  # noqa: S101 -- emulated_bench gives every context one
+    section = emulation_of(context.device)
+    return Bench(
+        device=context.device.id,
+        host=f"{USER}@{board['host']}:{board['port']}",
+        python=python,
+        ssh_config="none",
+        identity_file=str(context.directory / USER_KEY),
+        known_hosts_file=str(context.directory / KNOWN_HOSTS),
+        boundary="board",
+        meter=(
+            BenchMeter(
+                model=instrument.id,
+                resource=str(wire["resource"]),
+                serial=str(wire["serial"]),
+                measures=instrument.channels,
+                cable_ohm=section.cable_ohm,
+                u_cable_ohm=section.u_cable_ohm,
+            ),
+        ),
+        supply=None if {"voltage", "power"} & set(instrument.channels) else _supply(meter),
+    )
+
+
+def _supply(meter: VirtualMeter) -> BenchSupply:
+    """Read the volts at the board under load once, with the meter's own error."""
+    voltage_v, u_voltage_v = meter.read_voltage()
+    return BenchSupply(voltage_v=voltage_v, u_voltage_v=u_voltage_v)
+
+
+def _virtual_meter(context: EmulatorContext, instrument: InstrumentProfile) -> VirtualMeter:
+    """Build the meter that the emulator process has, for its draws and its circuit."""
+    return build_meter(
+        instrument,
+        build_world(context.device, context.seed),
+        build_path(context.device, context.seed),
+        origin_ns=0,
+        serial=context.serial,
+    )
+
+
+def _emulator(instrument: InstrumentProfile) -> str:
+    found = entry_points(group=EMULATORS, name=instrument.emulator)
+    if not found:
+        raise SetupError(
+            f"no emulator '{instrument.emulator}' of {instrument.id} is installed",
+            hint="install the package that brings it, or emulate another meter with --meter",
+        )
+    return next(iter(found)).value
+
+
+def _complete(edges: Edges, runs: Mapping[int, int]) -> bool:
+    try:
+        return all(run_window(edges, tag) for tag in runs)
+    except TargetError:
+        return False

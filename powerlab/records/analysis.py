@@ -1,0 +1,100 @@
+"""What analysis makes of a capture on its way to a result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from powerlab.findings import Finding
+from powerlab.records.capture import FlagArray, FloatArray, Int64Array, freeze_arrays
+
+
+@dataclass(frozen=True, slots=True)
+class ClockFit:
+    """Board clock to host clock: ``host = board - offset(board)``, a line around a reference.
+
+    ``offset_ns`` is board minus host at ``reference_ns`` (host); ``skew_ppm`` the board's
+    rate error; ``u_offset_ns`` the standard uncertainty of a mapped instant, from the
+    shortest round trip (rectangular) and the residual of the line.
+    """
+
+    reference_ns: int
+    offset_ns: int
+    skew_ppm: float
+    u_offset_ns: float
+    u_skew_ppm: float
+    round_trip_min_ns: int
+    residual_ns: float
+    exchanges: int
+
+
+@dataclass(frozen=True, slots=True)
+class SampleClock:
+    """When each meter sample was taken, in host nanoseconds.
+
+    ``stop_ns`` is the end of the stretch a sample stands for; ``u_ns`` the standard
+    uncertainty common to all of them, ``rate_ppm`` the meter's clock against the host's.
+    """
+
+    start_ns: Int64Array
+    stop_ns: Int64Array
+    u_ns: float
+    rate_ppm: float
+    u_rate_ppm: float
+
+    def __post_init__(self) -> None:
+        freeze_arrays(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A phase mapped to the host's clock.
+
+    ``inferences`` counts inputs inferred (passes times batch), ``latency_s`` is float64
+    ``(passes,)``.
+    """
+
+    kind: str
+    index: int
+    start_ns: int
+    stop_ns: int
+    inferences: int
+    latency_s: FloatArray
+
+    def __post_init__(self) -> None:
+        freeze_arrays(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """Meter samples and board windows on one clock; values are still as the meter gave them."""
+
+    clock: SampleClock
+    values: FloatArray
+    flags: FlagArray
+    windows: tuple[Window, ...]
+    board_clock: ClockFit
+    findings: tuple[Finding, ...]
+
+    def __post_init__(self) -> None:
+        freeze_arrays(self)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowEnergy:
+    """The energy of one run at the boundary, estimated in two ways (method section 1.7).
+
+    ``energy_j`` is the figure used; ``interior_j`` scales the mean power of the samples
+    wholly inside; ``wide_j`` integrates from idle to idle less the idle part. ``tail_j`` is
+    wide less interior: start-up and tail energy. ``samples`` counts those inside.
+    """
+
+    index: int
+    start_ns: int
+    stop_ns: int
+    inferences: int
+    energy_j: float
+    interior_j: float
+    wide_j: float
+    tail_j: float
+    samples: int
+    gap_s: float

@@ -1,0 +1,121 @@
+"""What a measurement ends in: quantities with their budgets, and the result document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from powerlab.findings import Finding
+from powerlab.records.analysis import WindowEnergy
+from powerlab.terms import Boundary, Distribution, Evidence
+from powerlab.units import Money
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One line of an uncertainty budget, in the unit of its quantity.
+
+    ``u`` is the standard uncertainty contributed; ``share`` its part of the combined
+    variance; ``dof`` None where infinite.
+    """
+
+    name: str
+    kind: str
+    u: float
+    distribution: Distribution
+    dof: float | None
+    share: float
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A result with its uncertainty: ``U`` is the half-width of the ``p`` interval.
+
+    ``k = U / u`` is reported, never assumed; ``dof`` is Welch-Satterthwaite's effective
+    number, None where infinite. ``low`` and ``high`` bound the interval, None where
+    unbounded. ``budget`` is sorted by falling share.
+    """
+
+    name: str
+    unit: str
+    value: float
+    u: float
+    expanded: float
+    k: float
+    dof: float | None
+    p: float
+    low: float | None
+    high: float | None
+    budget: tuple[Component, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What the device costs and for how long it serves; ``u_relative`` is a fraction."""
+
+    money: Money
+    u_relative: float
+    life_years: float
+    basis: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked for: identifiers of the catalogue and the options of one measurement."""
+
+    device: str
+    bench: str
+    instrument: str
+    workload: str
+    runtime: str
+    batch: int
+    threads: int
+    protocol: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """How well the clocks were joined, for the result document."""
+
+    offset_ns: int
+    u_offset_ns: float
+    skew_ppm: float
+    marker_residual_ns: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class MeterSummary:
+    """What the meter delivered, for the result document."""
+
+    samples: int
+    lost: int
+    gap_s: float
+    rate_hz: float
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Under emulation only: the world's own energies, joined after the result is frozen."""
+
+    energy_per_inference_j: float
+    energy_of_these_runs_j: float
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One measurement, finished: what ``result.json`` and the report are made from."""
+
+    run: str
+    request: Request
+    evidence: Evidence
+    boundary: Boundary
+    valid: bool
+    quantities: Mapping[str, Quantity]
+    runs: tuple[WindowEnergy, ...]
+    sync: Sync
+    meter: MeterSummary
+    findings: tuple[Finding, ...]
+    truth: Truth | None
+    price: Price | None
