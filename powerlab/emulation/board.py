@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import os
 import shlex
 import shutil
 import signal
@@ -170,12 +169,14 @@ def make_keys(directory: Path) -> None:
 
 
 def serve(context: EmulatorContext) -> None:
-    """Serve one board until the parent wants an end; it then removes a parentless directory."""
-    parent = os.getppid()
+    """Serve one board until the parent wants an end.
+
+    A parent that died cannot remove the bench's directory: then the board does.
+    """
     gc.freeze()
     with asyncio.Runner() as runner:
         runner.run(_serve(context))
-    if os.getppid() != parent:
+    if parent_died():
         shutil.rmtree(context.directory, ignore_errors=True)
 
 

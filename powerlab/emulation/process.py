@@ -31,7 +31,9 @@ STOP_LIMIT_S = 5.0
 USER = "powerlab"
 HOST_KEY, USER_KEY, KNOWN_HOSTS = "host_key", "id_ed25519", "known_hosts"
 PARENT = 0
-"""File descriptor of standard input: readable (end of file) once the parent wants an end."""
+"""File descriptor of standard input: readable once the parent wants an end, or has ended."""
+
+GOODBYE = b"bye\n"
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -148,10 +150,11 @@ class EmulatorProcess:
         self.address = json.loads(line)
 
     def stop(self) -> None:
-        """End it: first by closing its standard input, then by force."""
-        with contextlib.suppress(OSError):
-            if self._child.stdin is not None:
-                self._child.stdin.close()
+        """End it: first by a word on its standard input, then by force."""
+        if self._child.stdin is not None:
+            with contextlib.suppress(OSError):
+                os.write(self._child.stdin.fileno(), GOODBYE)
+            self._child.stdin.close()
         for number in (signal.SIGTERM, signal.SIGKILL):
             try:
                 self._child.wait(STOP_LIMIT_S)
@@ -168,9 +171,11 @@ def die_with_parent(number: int = signal.SIGTERM) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
 
 
-def parent_left(wait_s: float = 0.0) -> bool:
-    """Tell whether the parent has closed our standard input, waiting for it if asked."""
-    return bool(select.select([PARENT], [], [], wait_s)[0])
+def parent_died() -> bool:
+    """Tell, once standard input is readable, whether it ended without the parent's goodbye."""
+    if not select.select([PARENT], [], [], 0)[0]:
+        return False
+    return os.read(PARENT, len(GOODBYE)) != GOODBYE
 
 
 def _read_line(child: subprocess.Popen[bytes], deadline_ns: int) -> bytes:

@@ -39,7 +39,8 @@ while True:
         if message["do"] == "idle":
             edges.publish(0, 0, now())
         t = now()
-        os.write(1, pack({{"id": message["id"], "t_ns": t, "t_board_ns": t, "l_board_ns": [t]}}, blob))
+        answer = {{"id": message["id"], "t_ns": t, "t_board_ns": t, "l_board_ns": [t]}}
+        os.write(1, pack(answer, blob))
 edges.finish(now())
 """
 
@@ -160,7 +161,7 @@ def test_only_the_bench_s_own_keys_open(start, tmp_path):
     subprocess.run(["ssh-keygen", "-qt", "ed25519", "-N", "", "-f", str(other)], check=True)
     refused = board.run("true", "-i", str(other), "-o", "PasswordAuthentication=no")
     assert refused.returncode == 0  # ssh goes on to the right key
-    os.replace(other, board.context.directory / USER_KEY)
+    other.replace(board.context.directory / USER_KEY)
     refused = board.run("true")
     assert (refused.returncode, b"Permission denied" in refused.stderr) == (255, True)
     (board.context.directory / KNOWN_HOSTS).write_text("")

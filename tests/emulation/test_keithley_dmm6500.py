@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from itertools import pairwise
 
 import pytest
 
@@ -27,33 +28,41 @@ class Bench:
         self.meter = Dmm6500(context, watch, self.wait_until)
 
     def clock(self) -> int:
+        """Get the virtual instant."""
         return self.now_ns
 
     def wait_until(self, at_ns: int) -> None:
+        """Let virtual time pass."""
         self.now_ns = max(self.now_ns, at_ns)
 
     def after(self, seconds: float) -> None:
+        """Let seconds pass."""
         self.now_ns += round(seconds * S)
 
     def error(self) -> int:
+        """Take the code of the oldest error."""
         return int(self.meter.handle("SYST:ERR?").split(b",")[0])
 
     def tell(self, *lines: str) -> None:
+        """Send commands; each must leave no error and no reply."""
         for line in lines:
             assert self.meter.handle(line) == b""
             assert self.error() == 0, line
 
     def ask(self, line: str) -> str:
+        """Send a query and get its reply."""
         reply = self.meter.handle(line)
         assert reply.endswith(b"\n")
         assert self.error() == 0, line
         return reply[:-1].decode()
 
     def measure_current(self, model: str = '"SimpleLoop",1000000,0,"pl"') -> None:
+        """Start a current measurement into a buffer "pl"."""
         self.tell("*RST", ':SENS:FUNC "CURR:DC"', ":SENS:CURR:RANG 3", ":SENS:CURR:AZER 0")
         self.tell(':TRAC:MAKE "pl",100000', f":TRIG:LOAD {model}", ":INIT")
 
     def readings(self) -> tuple[list[float], list[float]]:
+        """Get all values and times of the buffer "pl"."""
         count = int(self.ask(':TRAC:ACT? "pl"'))
         numbers = [float(x) for x in self.ask(f':TRAC:DATA? 1,{count},"pl",READ,REL').split(",")]
         return numbers[::2], numbers[1::2]
@@ -317,7 +326,7 @@ def test_a_gap_loses_readings_and_keeps_their_time(build, busy_from):
     bench.measure_current()
     bench.after(6)
     _, times = bench.readings()
-    steps = [b - a for a, b in zip(times, times[1:], strict=False)]
+    steps = [b - a for a, b in pairwise(times)]
     assert max(steps) == pytest.approx(2.0, abs=0.07)
     assert sum(step > 0.03 for step in steps) == 1
 

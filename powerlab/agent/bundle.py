@@ -1,0 +1,75 @@
+"""Packs the agent into one Python source, which the host sends over the channel it uses.
+
+Nothing is installed on the board: the source carries every module of the agent in a
+dictionary and imports them from there.
+"""
+
+import pkgutil
+from typing import List
+
+from powerlab.agent.adapters import BUILT_IN
+
+MODULES = (
+    "__init__",
+    "adapters/__init__",
+    "adapters/inputs",
+    *(f"adapters/{name}" for name in BUILT_IN),
+    "clock",
+    "edges",
+    "facts",
+    "faults",
+    "loop",
+    "models",
+    "protocol",
+    "supervise",
+    "windows",
+)
+
+STAGE_ZERO = (
+    'import sys;s=getattr(sys.stdin,"buffer",sys.stdin);'
+    'exec(compile(s.read(int(s.readline())),"powerlab-agent","exec"))'
+)
+"""Reads the payload's length and the payload from stdin, and nothing beyond."""
+
+# This much must parse on any Python, so that an old one can say that it is too old.
+_BOOTSTRAP = """\
+import sys
+if sys.version_info < (3, 6):
+    sys.stderr.write("powerlab-agent: this is Python %d.%d, the agent needs 3.6 or newer\\n"
+                     % sys.version_info[:2])
+    sys.exit(98)
+sys.dont_write_bytecode = True
+import importlib.abc, importlib.util
+SOURCES = {sources!r}
+class Sources(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
+    def find_spec(self, name, path=None, target=None):
+        for key, is_package in ((name + ".__init__", True), (name, False)):
+            if key in SOURCES:
+                return importlib.util.spec_from_loader(
+                    name, self, origin="powerlab-agent/" + name, is_package=is_package)
+        return None
+    def get_source(self, name):
+        return SOURCES.get(name + ".__init__", SOURCES.get(name))
+    def get_code(self, name):
+        return compile(self.get_source(name), "powerlab-agent/" + name, "exec")
+sys.meta_path.insert(0, Sources())
+from powerlab.agent.supervise import main
+main()
+"""
+
+
+def command(python: str) -> List[str]:
+    """Get the words that start the agent's first stage with an interpreter of the board."""
+    return [python, "-u", "-c", STAGE_ZERO]
+
+
+def payload() -> bytes:
+    """Get what to write to the first stage's stdin: a length line and the agent's source."""
+    sources = {"powerlab.__init__": ""}
+    for module in MODULES:
+        source = pkgutil.get_data("powerlab.agent", f"{module}.py")
+        if source is None:
+            raise FileNotFoundError(f"powerlab/agent/{module}.py")
+        sources["powerlab.agent." + module.replace("/", ".")] = source.decode("utf-8")
+    text = _BOOTSTRAP.replace("{sources!r}", ascii(sources)).encode("ascii")
+    return b"%d\n" % len(text) + text

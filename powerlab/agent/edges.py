@@ -1,0 +1,119 @@
+"""The edge file: each busy and idle edge of the board, for whoever watches from outside.
+
+A preallocated memory-mapped file ``<temporary directory>/powerlab-edges-<pid>.bin``: no
+system call and no traffic inside a measured window. Little endian::
+
+    offset 0   8 bytes   b"PLEDGE01"
+    offset 8   u64       count of complete records
+    offset 16  records   i64 instant [ns, this machine's CLOCK_MONOTONIC_RAW],
+                         i32 level (1 busy, 0 idle), i32 tag (run index, -1 for warm-up)
+
+A record is written completely before the count says that it is there.
+"""
+
+import contextlib
+import mmap
+import os
+import struct
+import tempfile
+import threading
+from typing import List, Tuple, Union
+
+MAGIC = b"PLEDGE01"
+HEADER_SIZE = 16
+COUNT = struct.Struct("<Q")
+COUNT_AT = 8
+RECORD = struct.Struct("<qii")
+CAPACITY = 65536
+FILE_SIZE = HEADER_SIZE + CAPACITY * RECORD.size
+
+BUSY = 1
+IDLE = 0
+WARM_UP_TAG = -1
+
+PREFIX = "powerlab-edges-"
+SUFFIX = ".bin"
+
+
+def edge_path(pid: int) -> str:
+    """Get the path of the edge file of the agent process ``pid`` on this machine."""
+    return os.path.join(tempfile.gettempdir(), f"{PREFIX}{pid}{SUFFIX}")
+
+
+def read_edges(
+    buffer: Union[bytes, bytearray, memoryview, mmap.mmap], first: int = 0
+) -> List[Tuple[int, int, int]]:
+    """Get the complete records from number ``first`` on: a list of (t_ns, level, tag).
+
+    ``buffer`` is the file's bytes or a memory map of it. Empty where the header is not
+    (yet) an edge file's. Raises ValueError if the count exceeds what the buffer holds.
+    """
+    if len(buffer) < HEADER_SIZE or bytes(buffer[: len(MAGIC)]) != MAGIC:
+        return []
+    (count,) = COUNT.unpack(bytes(buffer[COUNT_AT:HEADER_SIZE]))
+    if HEADER_SIZE + count * RECORD.size > len(buffer):
+        raise ValueError(f"an edge file of {len(buffer)} bytes cannot hold {count} records")
+    start = HEADER_SIZE + first * RECORD.size
+    stop = max(start, HEADER_SIZE + count * RECORD.size)
+    records = RECORD.iter_unpack(bytes(buffer[start:stop]))
+    return [(t_ns, level, tag) for t_ns, level, tag in records]
+
+
+class EdgeFile:
+    """Writes one edge file; ``publish`` may be called from any thread and signal handler."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        self._count = 0
+        self._last = (IDLE, WARM_UP_TAG)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+        try:
+            os.ftruncate(descriptor, FILE_SIZE)
+            self._map = mmap.mmap(descriptor, FILE_SIZE)
+        finally:
+            os.close(descriptor)
+        self._touch_pages()
+        self._map[: len(MAGIC)] = MAGIC
+
+    def _touch_pages(self) -> None:
+        # A page fault belongs before the window, not into it.
+        for offset in range(0, FILE_SIZE, mmap.PAGESIZE):
+            self._map[offset : offset + 1] = b"\0"
+
+    def room(self) -> int:
+        """Get how many more records fit."""
+        return CAPACITY - self._count
+
+    def publish(self, level: int, tag: int, t_ns: int) -> None:
+        """Append one edge; it is visible to readers when this returns.
+
+        Raises IndexError where the file is full.
+        """
+        with self._lock:
+            if self._count >= CAPACITY:
+                raise IndexError("the edge file is full")
+            start = HEADER_SIZE + self._count * RECORD.size
+            self._map[start : start + RECORD.size] = RECORD.pack(t_ns, level, tag)
+            self._count += 1
+            # One 8-byte copy: a reader sees the old count or the new one.
+            self._map[COUNT_AT:HEADER_SIZE] = COUNT.pack(self._count)
+            self._last = (level, tag)
+
+    def finish(self, t_ns: int) -> None:
+        """Publish an idle edge if the last one was busy, and remove the file; idempotent.
+
+        The lock stays held: a thread that wanted to publish after this waits for the
+        process to end instead.
+        """
+        self._lock.acquire()
+        level, tag = self._last
+        if level == BUSY and self.room():
+            self.publish(IDLE, tag, t_ns)
+        remove(self.path)
+
+
+def remove(path: str) -> None:
+    """Remove an edge file if it is there."""
+    with contextlib.suppress(OSError):
+        os.unlink(path)

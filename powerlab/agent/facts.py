@@ -1,0 +1,96 @@
+"""What the board says of itself: names, versions, and what disturbs a measurement."""
+
+import contextlib
+import os
+import platform
+from typing import Dict, Optional
+
+from powerlab.agent import faults
+
+# What the login may use, taken before anything is pinned; empty where there is no such call.
+_GRANTED = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
+def describe() -> Dict[str, object]:
+    """Get the board's identity and the state of its operating system, all text but one flag."""
+    return {
+        "hostname": platform.node(),
+        "machine": platform.machine(),
+        "system": _system(),
+        "python": faults.python_version(),
+        "cpu": _cpu(),
+        "emulated": os.environ.get("POWERLAB_EMULATED") == "1",
+        "environment": _environment(),
+    }
+
+
+def pin_to_cores(count: int) -> None:
+    """Keep the calling thread, and those it starts, on the last ``count`` cores granted."""
+    if _GRANTED:
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, _GRANTED[-max(1, count) :])
+
+
+def _environment() -> Dict[str, str]:
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    core = cores[-1] if cores else 0
+    frequency = f"/sys/devices/system/cpu/cpu{core}/cpufreq"
+    found = {
+        "board": _read("/proc/device-tree/model"),
+        "kernel": platform.release(),
+        "libc": "-".join(platform.libc_ver()).strip("-"),
+        "cores": str(os.cpu_count()),
+        "pinned_to": ",".join(str(one) for one in cores),
+        "governor": _read(f"{frequency}/scaling_governor"),
+        "frequency_khz": _read(f"{frequency}/scaling_cur_freq"),
+        "temperature_mc": _read("/sys/class/thermal/thermal_zone0/temp"),
+        "memory_kb": _field("/proc/meminfo", "MemTotal"),
+        "load_average": _load_average(),
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def _system() -> str:
+    name = _field("/etc/os-release", "PRETTY_NAME", separator="=")
+    return name.strip('"') or f"{platform.system()} {platform.release()}"
+
+
+def _cpu() -> str:
+    for key in ("model name", "Hardware", "Model", "cpu model"):
+        value = _field("/proc/cpuinfo", key)
+        if value:
+            return value
+    return _read("/proc/device-tree/model") or platform.processor() or platform.machine()
+
+
+def _load_average() -> str:
+    try:
+        return " ".join(f"{value:.2f}" for value in os.getloadavg())
+    except OSError:
+        return ""
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return stream.read(4096).strip("\0 \n")
+    except OSError:
+        return ""
+
+
+def _field(path: str, key: str, separator: str = ":") -> str:
+    """Get the first "key: value" of a text file, empty where there is none."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            for line in stream:
+                value = _value_of(line, key, separator)
+                if value is not None:
+                    return value
+    except OSError:
+        pass
+    return ""
+
+
+def _value_of(line: str, key: str, separator: str) -> Optional[str]:
+    name, found, value = line.partition(separator)
+    return value.strip() if found and name.strip() == key else None

@@ -1,0 +1,112 @@
+"""The timed windows: stamps and edges around inference, and nothing else inside."""
+
+import array
+import gc
+import time
+from typing import Any, Callable, Dict
+
+from powerlab.agent import edges
+from powerlab.agent.clock import now_ns
+from powerlab.agent.faults import AgentError, reason
+
+MAX_PASSES = 2000000
+"""In one window; the stamps of more would not fit into one frame."""
+
+Window = Dict[str, Any]
+
+
+def warm_up(
+    invoke: Callable[[Any], None], state: Any, file: edges.EdgeFile, limit_s: float
+) -> Window:
+    """Repeat inference until ``limit_s`` has passed, once at least."""
+    limit_ns = round(limit_s * 1e9)
+
+    def until_limit(start: int) -> "array.array[int]":
+        done = array.array("q")
+        append, now, stop = done.append, now_ns, start + limit_ns
+        for _ in range(MAX_PASSES):
+            invoke(state)
+            at = now()
+            append(at)
+            if at >= stop:
+                break
+        return done
+
+    return _window(until_limit, file, edges.WARM_UP_TAG)
+
+
+def run(
+    invoke: Callable[[Any], None],
+    state: Any,
+    file: edges.EdgeFile,
+    *,
+    index: int,
+    passes: int,
+    deadline_s: float,
+) -> Window:
+    """Infer ``passes`` times, or fewer where ``deadline_s`` passes first."""
+    if not 1 <= passes <= MAX_PASSES:
+        raise AgentError(
+            "bad-request",
+            f"a run of {passes} passes cannot be timed",
+            f"ask for 1 to {MAX_PASSES} passes in one run",
+        )
+    done = array.array("q", bytes(8 * passes))
+    limit_ns = round(deadline_s * 1e9)
+
+    def fixed(start: int) -> "array.array[int]":
+        now, stamps, stop = now_ns, done, start + limit_ns
+        for number in range(passes):
+            invoke(state)
+            at = now()
+            stamps[number] = at
+            if at > stop:
+                return stamps[: number + 1]
+        return stamps
+
+    return _window(fixed, file, index)
+
+
+def idle(seconds: float) -> Window:
+    """Sleep for ``seconds``."""
+    start = now_ns()
+    time.sleep(seconds)
+    return _reply(start, now_ns(), array.array("q"))
+
+
+def _window(loop: Callable[[int], "array.array[int]"], file: edges.EdgeFile, tag: int) -> Window:
+    """Run ``loop(start)`` between a busy and an idle edge; it ends with its last stamp."""
+    if file.room() < 3:
+        raise AgentError(
+            "edge-file-full",
+            "the agent has published more edges than its edge file holds",
+            "split the measurement into several",
+        )
+    stop = 0
+    gc.collect()
+    gc.disable()
+    try:
+        start = now_ns()
+        file.publish(edges.BUSY, tag, start)
+        done = loop(start)
+        stop = done[-1]
+    except Exception as error:
+        raise AgentError(
+            "inference-failed",
+            f"the runtime failed in the middle of a window: {reason(error)}",
+            "run the model on the board by hand to see whether it runs at all",
+            reason(error),
+        ) from error
+    finally:
+        file.publish(edges.IDLE, tag, stop or now_ns())
+        gc.enable()
+    return _reply(start, stop, done)
+
+
+def _reply(start: int, stop: int, done: "array.array[int]") -> Window:
+    return {
+        "start_board_ns": start,
+        "stop_board_ns": stop,
+        "passes": len(done),
+        "done_board_ns": done.tolist(),
+    }

@@ -1,0 +1,201 @@
+"""The board as a session sees it: load a model, exchange clocks, run the phases."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from powerlab.agent.protocol import MAX_BLOB, Message, digest_of, read_chunks
+from powerlab.devices.line import AgentLine
+from powerlab.errors import ConfigError
+from powerlab.records import ClockExchanges, Phase, TargetFacts
+
+ANSWER_LIMIT_S = 20.0
+"""For an answer that needs no work."""
+
+LOAD_LIMIT_S = 300.0
+"""For building a model: some runtimes compile for minutes on a small board."""
+
+SLOWEST_LINK_BYTES_PER_S = 50_000
+
+SLOWEST_PASS_S = 120.0
+"""A window ends with a whole pass, so its answer may come this much later."""
+
+FIRST_EXCHANGES_DROPPED = 10
+"""The first exchanges of a connection are several times slower (method section 1.1)."""
+
+
+class BoardLink:
+    """A board with the agent running on it; a context manager, closing it ends the agent.
+
+    Every method raises TargetError where the agent ends, says nothing in time, or reports
+    an error of its own; the error's context holds the agent's stderr.
+    """
+
+    def __init__(self, line: AgentLine) -> None:
+        self._line = line
+        self._hello: Message | None = None
+        self._runtime_facts: dict[str, str] = {}
+        self._settled = False
+        self._warm_ups = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def host(self) -> str:
+        """Get the host as the bench names it."""
+        return self._line.host
+
+    def close(self) -> None:
+        """End the agent and the connection; idempotent, and safe at any moment."""
+        self._line.close()
+
+    def hello(self) -> dict[str, Any]:
+        """Get what the board says of itself now: names, versions, environment."""
+        self._hello = self._line.ask(
+            {"do": "hello"}, limit_s=ANSWER_LIMIT_S, doing="telling about the board"
+        )
+        return dict(self._hello)
+
+    def exchange_clocks(self, count: int = 100, spacing_s: float = 0.001) -> ClockExchanges:
+        """Exchange ``count`` pings, ``spacing_s`` apart, with four stamps each."""
+        drop = 0 if self._settled else FIRST_EXCHANGES_DROPPED
+        stamps = [self._ping(spacing_s) for _ in range(count + drop)][drop:]
+        self._settled = True
+        t1, t2, t3, t4 = np.array(stamps, dtype=np.int64).reshape(-1, 4).T.copy()
+        return ClockExchanges(t1_ns=t1, t2_board_ns=t2, t3_board_ns=t3, t4_ns=t4)
+
+    def load(
+        self,
+        files: Mapping[str, Path],
+        main: str,
+        *,
+        runtime: str,
+        threads: int = 1,
+        batch: int = 1,
+        seed: int = 0,
+    ) -> TargetFacts:
+        """Send the model's files unless the board has them, and build it with a runtime.
+
+        ``files`` maps names on the board to paths here, ``main`` is the name of the one
+        that the runtime opens; the input is filled from ``seed``. Raises ConfigError where
+        a file is not there or too large to send.
+        """
+        digest = _digest_of_paths(files)
+        reply = self._line.ask(
+            {"do": "have", "sha256": digest, "files": sorted(files)},
+            limit_s=LOAD_LIMIT_S,
+            doing="looking for the model in the board's cache",
+        )
+        for name in reply["missing"]:
+            self._put(digest, name, files[name])
+        request = {"do": "load", "runtime": runtime, "sha256": digest, "main": main}
+        reply = self._line.ask(
+            request | {"threads": threads, "batch": batch, "seed": seed},
+            limit_s=LOAD_LIMIT_S,
+            doing=f"loading the model with {runtime}",
+        )
+        self._runtime_facts = {key: str(value) for key, value in reply["facts"].items()}
+        return self._facts(runtime, threads)
+
+    def warm_up(self, limit_s: float) -> Phase:
+        """Repeat inference for ``limit_s``, one at least."""
+        reply = self._window({"do": "warm", "limit_s": limit_s}, limit_s, "warming up")
+        self._warm_ups += 1
+        return _phase("warm-up", self._warm_ups - 1, reply)
+
+    def run(self, index: int, passes: int, deadline_s: float) -> Phase:
+        """Infer ``passes`` times; fewer where ``deadline_s`` has passed before the last.
+
+        Nothing travels between host and board until it is over.
+        """
+        request = {"do": "run", "index": index, "passes": passes}
+        reply = self._window(
+            request | {"deadline_s": deadline_s}, deadline_s, f"in run {index + 1}"
+        )
+        return _phase("run", index, reply)
+
+    def idle(self, seconds: float, index: int) -> Phase:
+        """Let the board idle for ``seconds``."""
+        request = {"do": "idle", "index": index, "seconds": seconds}
+        return _phase("idle", index, self._window(request, seconds, "idling"))
+
+    def _window(self, request: Message, length_s: float, doing: str) -> Message:
+        return self._line.ask(request, limit_s=length_s + SLOWEST_PASS_S, doing=doing)
+
+    def _ping(self, spacing_s: float) -> tuple[int, int, int, int]:
+        time.sleep(spacing_s)
+        pending = self._line.send({"do": "ping"}, limit_s=ANSWER_LIMIT_S, doing="exchanging clocks")
+        pong, received_ns = self._line.receive(pending, limit_s=ANSWER_LIMIT_S)
+        return pending.sent_ns, pong["t2_board_ns"], pong["t3_board_ns"], received_ns
+
+    def _put(self, digest: str, name: str, path: Path) -> None:
+        content = path.read_bytes()
+        self._line.ask(
+            {"do": "put", "sha256": digest, "name": name},
+            blob=content,
+            limit_s=ANSWER_LIMIT_S + len(content) / SLOWEST_LINK_BYTES_PER_S,
+            doing=f"receiving {name}",
+        )
+
+    def _facts(self, runtime: str, threads: int) -> TargetFacts:
+        board = self._hello or self.hello()
+        own = {"runtime_module", "runtime_version", "numpy_version"}
+        facts = self._runtime_facts
+        return TargetFacts(
+            hostname=board["hostname"],
+            machine=board["machine"],
+            system=board["system"],
+            python=board["python"],
+            cpu=board["cpu"],
+            runtime=runtime,
+            runtime_module=facts.get("runtime_module", ""),
+            runtime_version=facts.get("runtime_version", ""),
+            numpy_version=facts.get("numpy_version", ""),
+            threads=threads,
+            emulated=bool(board["emulated"]),
+            environment={
+                **board["environment"],
+                **{key: value for key, value in facts.items() if key not in own},
+            },
+        )
+
+
+def _digest_of_paths(files: Mapping[str, Path]) -> str:
+    for name, path in files.items():
+        if not path.is_file():
+            raise ConfigError(
+                f"the model file {path} does not exist",
+                hint="build it with `powerlab workloads build`, or correct the path",
+            )
+        if path.stat().st_size > MAX_BLOB:
+            raise ConfigError(
+                f"the model file {name} is larger than {MAX_BLOB >> 20} MiB",
+                hint="use a smaller model; larger ones cannot be sent to the board",
+            )
+    return digest_of((name, read_chunks(str(path))) for name, path in files.items())
+
+
+def _phase(kind: str, index: int, reply: Message) -> Phase:
+    return Phase(
+        kind=kind,
+        index=index,
+        start_board_ns=reply["start_board_ns"],
+        stop_board_ns=reply["stop_board_ns"],
+        passes=reply["passes"],
+        done_board_ns=np.array(reply["done_board_ns"], dtype=np.int64),
+    )

@@ -1,0 +1,58 @@
+"""The agent on this computer: the same agent, in a child process, over pipes."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from powerlab.agent.bundle import command
+from powerlab.catalog.bench_profile import Bench
+from powerlab.devices.ends import explain_agent_end
+from powerlab.devices.line import AgentLine
+from powerlab.devices.ssh import PYTHON_TOO_OLD, python_too_old
+from powerlab.errors import ConfigError, PowerlabError
+from powerlab.transport.process import ProcessChannel
+
+LOCAL_HOST = "local"
+
+
+def local_python(python: str) -> list[str]:
+    """Get the words that start the bench's Python here.
+
+    This program's own where the bench names none, or the usual ``python3`` is not on the
+    path. Raises ConfigError where it names another one that is not there.
+    """
+    words = shlex.split(python)
+    if not words:
+        return [sys.executable]
+    program = str(Path(words[0]).expanduser())
+    if shutil.which(program):
+        return [program, *words[1:]]
+    if words == ["python3"]:
+        return [sys.executable]
+    raise ConfigError(
+        f"the bench's Python {python} does not exist on this computer",
+        hint="correct python in the bench, or leave it empty for powerlab's own",
+    )
+
+
+def open_locally(bench: Bench) -> AgentLine:
+    """Start the agent's first stage as a child process; the agent is not sent yet."""
+    words = local_python(bench.python)
+
+    def explain_end(stderr: str, returncode: int, *, started: bool) -> PowerlabError:
+        del started
+        if returncode == PYTHON_TOO_OLD:
+            return python_too_old("this computer", stderr)
+        return explain_agent_end("this computer", stderr, returncode)
+
+    try:
+        channel = ProcessChannel([*words, *command(words[0])[1:]])
+    except OSError as error:
+        raise ConfigError(
+            f"{words[0]} cannot be started: {error.strerror}",
+            hint="correct python in the bench, or leave it empty for powerlab's own",
+        ) from error
+    return AgentLine("this computer", channel, explain_end)

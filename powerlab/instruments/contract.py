@@ -1,0 +1,114 @@
+"""What every meter driver offers, and how a bench's meter is opened.
+
+A driver is one function ``(profile, bench_meter) -> Meter``, found by the entry point that
+the profile's ``driver`` names. It needs no base class: it has the methods of ``Meter``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Protocol, cast, runtime_checkable
+
+from powerlab.catalog.bench_profile import BenchMeter
+from powerlab.catalog.instrument_profile import InstrumentProfile, Range
+from powerlab.errors import ConfigError, InstrumentError
+from powerlab.records import Accuracy, MeterIdentity, MeterSetup, SampleBlock
+
+ENTRY_POINTS = "powerlab.drivers"
+
+
+@dataclass(frozen=True, slots=True)
+class MeterRequest:
+    """What a measurement asks of a meter.
+
+    ``expected_peak_a`` fixes the range, since a range that changes by itself loses readings;
+    ``nplc`` is the aperture in power line cycles, for meters that have one.
+    """
+
+    expected_peak_a: float
+    line_frequency_hz: float = 50.0
+    nplc: float = 1.0
+
+
+class Meter(Protocol):
+    """One meter, connected and identified."""
+
+    identity: MeterIdentity
+
+    def configure(self, request: MeterRequest) -> MeterSetup:
+        """Set the meter up and get what it really is set to, read back where it can tell."""
+
+    def stream(self, stop: threading.Event) -> Iterator[SampleBlock]:
+        """Get blocks of samples as they come, until ``stop`` is set and the last are read."""
+
+    def close(self) -> None:
+        """Stop the meter and let it go; never raises."""
+
+
+@runtime_checkable
+class VoltageReader(Protocol):
+    """A meter without a voltage channel that can read volts once, for ``bench init``."""
+
+    def read_voltage(self, readings: int = 10) -> tuple[float, float]:
+        """Get the mean of some readings [V] and its standard uncertainty [V]."""
+
+
+def open_meter(profile: InstrumentProfile, bench_meter: BenchMeter) -> Meter:
+    """Open the meter of a bench with its profile's driver and check its serial number.
+
+    ``ConfigError`` where no such driver is installed; ``InstrumentError`` where the meter
+    cannot be reached, is of another model, or tells another serial number than the bench.
+    """
+    found = tuple(entry_points(group=ENTRY_POINTS, name=profile.driver))
+    if not found:
+        known = ", ".join(sorted(entry_points(group=ENTRY_POINTS).names)) or "none"
+        raise ConfigError(
+            f"the profile {profile.id} names the driver '{profile.driver}', which is not installed",
+            hint=f"correct the profile's driver (installed: {known}), or install its package",
+        )
+    meter = cast(Meter, found[0].load()(profile, bench_meter))
+    told = meter.identity.serial
+    if bench_meter.serial and told and told != bench_meter.serial:
+        meter.close()
+        raise InstrumentError(
+            f"the meter at {bench_meter.resource} has serial number {told}, "
+            f"but the bench names {bench_meter.serial}",
+            hint="connect the right meter, or correct serial in the bench's powerlab.toml: "
+            "its calibration belongs to one unit",
+        )
+    return meter
+
+
+def range_or_error(profile: InstrumentProfile, quantity: str, magnitude: float) -> Range:
+    """Get the smallest range that carries a magnitude; ``InstrumentError`` where none does."""
+    chosen = profile.range_for(quantity, magnitude)
+    if chosen is not None:
+        return chosen
+    unit = {"current": "A", "voltage": "V", "power": "W"}[quantity]
+    ranges = profile.ranges(quantity)
+    most = f"{ranges[-1].full_scale * ranges[-1].over_range_factor:g} {unit}" if ranges else "none"
+    raise InstrumentError(
+        f"{magnitude:g} {unit} is beyond every {quantity} range of {profile.name} (at most {most})",
+        hint="take a meter with a larger range, or lower the expected peak if it is too cautious",
+    )
+
+
+def accuracy_of(chosen: Range) -> Accuracy:
+    """Get a range's specified limit in the form that the uncertainty budget reads."""
+    return Accuracy(
+        quantity=chosen.quantity,
+        full_scale=chosen.full_scale,
+        gain_limit=chosen.gain_percent / 100,
+        offset_limit=chosen.offset_limit,
+        source=chosen.source,
+        retrieved=chosen.retrieved,
+        estimated=chosen.estimated,
+    )
+
+
+def burden_of(chosen: Range) -> tuple[float, float]:
+    """Get the meter's series resistance [ohm] in a range and its limit: 3/4 ± 1/4 of the most."""
+    return 0.75 * chosen.burden_limit_ohm, 0.25 * chosen.burden_limit_ohm

@@ -1,0 +1,247 @@
+"""A run folder being written: crash-safe while it records, immutable once finished."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from powerlab.errors import ConfigError, SetupError
+from powerlab.records import Capture, Request, Result, SampleBlock
+from powerlab.store.capture_file import (
+    course_from_events,
+    course_of,
+    head_from_events,
+    head_of,
+    polls_of,
+    write_samples,
+)
+from powerlab.store.document import stored_document
+from powerlab.store.manifest import (
+    BROKEN,
+    COMPLETE,
+    MANIFEST,
+    PARTIAL,
+    RECORDING,
+    RUN_SCHEMA,
+    checksums,
+    discard,
+    read_manifest,
+    utc_now,
+    versions,
+    write_atomically,
+    write_json,
+)
+from powerlab.store.recording import BlockStream, EventLog, read_blocks, read_events
+from powerlab.store.serial import to_plain
+from powerlab.store.uuid7 import uuid7
+
+BLOCKS, EVENTS = "recording.arrows", "events.jsonl"
+SAMPLES, RESULT = "capture.parquet", "result.json"
+
+RESERVE_BYTES = 256 * 1024
+"""Set aside while recording, so that a full disk still takes the manifest of a partial run."""
+
+_RESERVE = ".reserve"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class RunWriter:
+    """One run being recorded below ``root``; ``block`` and ``event`` may come from any thread.
+
+    ``run`` is its identifier, ``folder`` its place, ``status`` what it is. ``configuration``
+    holds the bench and the profiles used, as plain JSON values. Every write that fails
+    raises SetupError, and what was recorded until then stays.
+    """
+
+    def __init__(
+        self, root: Path, *, request: Request, configuration: Mapping[str, Any] | None = None
+    ) -> None:
+        self.run = uuid7()
+        self.folder = root / self.run
+        self.status = RECORDING
+        self._manifest: dict[str, Any] = {
+            "schema": RUN_SCHEMA,
+            "run": self.run,
+            "status": RECORDING,
+            "created": utc_now(),
+            "versions": versions(),
+            "request": to_plain(request),
+            "configuration": dict(configuration or {}),
+            "files": {},
+        }
+        try:
+            self.folder.mkdir(parents=True)
+            _set_aside(self.folder / _RESERVE)
+            write_json(self.folder / MANIFEST, self._manifest)
+            self._events = EventLog(self.folder / EVENTS)
+            self._blocks = BlockStream(self.folder / BLOCKS)
+        except OSError as error:
+            raise SetupError(
+                f"the run folder {self.folder} cannot be made: {error.strerror}",
+                hint="make room there, or give another place with --lab DIR",
+            ) from error
+
+    def block(self, block: SampleBlock) -> None:
+        """Keep one block of samples."""
+        with self._kept():
+            self._blocks.append(block)
+
+    def event(self, kind: str, payload: object) -> None:
+        """Keep one event: a record, or plain values and records in dicts and lists.
+
+        What a capture is restored from: "timebase", "wiring", "target" (the records),
+        "meter" (identity and setup), "batch", "exchanges" and "phase" (each as it comes).
+        """
+        with self._kept():
+            self._events.append(kind, payload)
+
+    def finish(self, capture: Capture, result: Result) -> None:
+        """Write capture and result and close the run for good."""
+        with self._kept():
+            _write_course(self._events, self.folder, course_of(capture))
+            write_atomically(
+                self.folder / SAMPLES,
+                lambda path: write_samples(path, capture.trace, head_of(capture)),
+            )
+            document = stored_document(
+                result,
+                created=self._manifest["created"],
+                versions=self._manifest["versions"],
+                target=capture.target,
+            )
+            write_json(self.folder / RESULT, document)
+            self._close()
+            (self.folder / BLOCKS).unlink()
+            _seal(self.folder, COMPLETE)
+        self.status = COMPLETE
+
+    def mark_partial(self, reason: str) -> None:
+        """Close a run that was cut short, keeping what there is; again is harmless.
+
+        Where the disk is too full to convert the recording, it stays as it was written.
+        """
+        if self.status != RECORDING:
+            return
+        self.status = PARTIAL
+        with contextlib.suppress(OSError):
+            self._close()
+        with contextlib.suppress(OSError):
+            salvage(self.folder, reason)
+
+    def discard(self) -> bool:
+        """Remove a run that recorded no sample, and tell whether it was removed."""
+        if self.status != RECORDING or self._blocks.samples:
+            return False
+        self.status = PARTIAL
+        with contextlib.suppress(OSError):
+            self._close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return True
+
+    def _close(self) -> None:
+        (self.folder / _RESERVE).unlink(missing_ok=True)
+        try:
+            self._blocks.close()
+        finally:
+            self._events.close()
+
+    @contextlib.contextmanager
+    def _kept(self) -> Iterator[None]:
+        """Refuse a finished run, and turn a failing disk into an error that says what is kept."""
+        if self.status != RECORDING:
+            raise ConfigError(
+                f"the run {self.run} is {self.status} and cannot be written again",
+                hint="measure again: every measurement has a folder of its own",
+            )
+        try:
+            yield
+        except OSError as error:
+            full = error.errno in _FULL
+            what = "the disk is full" if full else f"writing failed ({error.strerror})"
+            kept = f"{self._blocks.samples} samples and {self._events.count} events"
+            raise SetupError(
+                f"{what} while recording; {kept} are kept in {self.folder}",
+                hint="make room, then measure again; "
+                f"`powerlab results recover {self.run}` finishes what is there",
+                context={"run": self.run, "folder": str(self.folder)},
+            ) from error
+
+
+def salvage(folder: Path, reason: str) -> str:
+    """Turn the recording in a folder into the files of a partial run; get the new status.
+
+    A recording that cannot be read makes the run "broken". Raises OSError.
+    """
+    (folder / _RESERVE).unlink(missing_ok=True)
+    recording = folder / BLOCKS
+    if (folder / RESULT).exists():  # the last file of a finished run: only the end is missing
+        recording.unlink(missing_ok=True)
+        return _seal(folder, COMPLETE)
+    blocks = read_blocks(recording) if recording.exists() else None
+    if blocks is None:
+        torn = recording.exists() and recording.stat().st_size > 0
+        if not torn:
+            recording.unlink(missing_ok=True)
+        return _seal(folder, BROKEN if torn else PARTIAL, reason)
+    head = head_from_events(read_events(folder / EVENTS))
+    try:
+        log = EventLog(folder / EVENTS, resume=True)
+        try:
+            _write_course(log, folder, {"polls": polls_of(blocks)})
+        finally:
+            log.close()
+        write_atomically(folder / SAMPLES, lambda path: write_samples(path, blocks, head))
+    except OSError:
+        _seal(folder, PARTIAL, reason)
+        raise
+    recording.unlink()
+    return _seal(folder, PARTIAL, reason)
+
+
+def attach(folder: Path, name: str, source: Path) -> None:
+    """Add a file beside those of a finished run; one that is there is never replaced.
+
+    Raises ConfigError for a name that is taken, OSError.
+    """
+    manifest = read_manifest(folder)
+    if (folder / name).exists():
+        raise ConfigError(
+            f"the run {manifest['run']} has a {name} already, and runs are immutable",
+            hint="write the new version to a path of its own",
+        )
+    content = source.read_bytes()
+    write_atomically(folder / name, lambda path: discard(path.write_bytes(content)))
+    _seal(folder, manifest["status"])
+
+
+def _write_course(log: EventLog, folder: Path, course: Mapping[str, Any]) -> None:
+    """Append whatever part of the course the events do not tell already."""
+    told = course_from_events(read_events(folder / EVENTS))
+    # through JSON, so that both sides are what will be read back
+    wanted = json.loads(json.dumps(course))
+    missing = {name: part for name, part in wanted.items() if told.get(name) != part}
+    if missing:
+        log.append("capture", missing)
+
+
+def _seal(folder: Path, status: str, reason: str = "") -> str:
+    """Write the manifest anew with the present state of all files."""
+    manifest = read_manifest(folder)
+    manifest.setdefault("finished", utc_now())
+    manifest |= {"status": status, "files": checksums(folder)}
+    if reason:
+        manifest["reason"] = reason
+    write_json(folder / MANIFEST, manifest)
+    return status
+
+
+def _set_aside(path: Path) -> None:
+    """Occupy some disk space."""
+    with path.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)

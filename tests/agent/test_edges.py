@@ -1,0 +1,77 @@
+"""The edge file's layout, and what a reader sees of it at any moment."""
+
+from __future__ import annotations
+
+import struct
+import threading
+from pathlib import Path
+
+import pytest
+
+from powerlab.agent import edges
+from powerlab.agent.edges import BUSY, IDLE, WARM_UP_TAG, EdgeFile, read_edges
+
+
+def test_layout(tmp_path: Path) -> None:
+    """The bytes are as documented: magic, count, records, little endian."""
+    file = EdgeFile(str(tmp_path / "edges.bin"))
+    file.publish(BUSY, WARM_UP_TAG, 1234567890123456789)
+    file.publish(IDLE, WARM_UP_TAG, 1234567890123456790)
+    content = (tmp_path / "edges.bin").read_bytes()
+    assert content[:16] == b"PLEDGE01" + struct.pack("<Q", 2)
+    assert content[16:48] == struct.pack(
+        "<qiiqii", 1234567890123456789, 1, -1, 1234567890123456790, 0, -1
+    )
+    assert read_edges(content) == [
+        (1234567890123456789, 1, -1),
+        (1234567890123456790, 0, -1),
+    ]
+    assert read_edges(content, first=1) == [(1234567890123456790, 0, -1)]
+    assert read_edges(content, first=7) == []
+
+
+def test_finish_ends_a_busy_stretch_and_removes_the_file(tmp_path: Path) -> None:
+    """Who still maps the file sees the idle edge, tagged as its run; the path is gone."""
+    path = tmp_path / "edges.bin"
+    file = EdgeFile(str(path))
+    file.publish(BUSY, 3, 10)
+    with path.open("rb") as reader:
+        file.finish(20)
+        file.finish(30)
+        assert read_edges(reader.read()) == [(10, BUSY, 3), (20, IDLE, 3)]
+    assert not path.exists()
+
+
+def test_nothing_is_published_after_finish(tmp_path: Path) -> None:
+    """A thread that would publish once the file is finished never gets to do so."""
+    path = tmp_path / "edges.bin"
+    file = EdgeFile(str(path))
+    reader = path.open("rb")
+    file.finish(20)
+    late = threading.Thread(target=file.publish, args=(BUSY, 0, 30), daemon=True)
+    late.start()
+    late.join(0.05)
+    with reader:
+        assert read_edges(reader.read()) == []
+
+
+def test_full_file_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More edges than the file holds are an error, never a write beyond its end."""
+    monkeypatch.setattr(edges, "CAPACITY", 1)
+    file = EdgeFile(str(tmp_path / "edges.bin"))
+    file.publish(BUSY, 0, 1)
+    assert file.room() == 0
+    with pytest.raises(IndexError):
+        file.publish(IDLE, 0, 2)
+
+
+@pytest.mark.parametrize("content", [b"", b"PLEDGE01", b"something else entirely"])
+def test_no_edge_file(content: bytes) -> None:
+    """A file that is not (yet) an edge file has no edges."""
+    assert read_edges(content) == []
+
+
+def test_impossible_count() -> None:
+    """A count beyond the end is reported, not followed."""
+    with pytest.raises(ValueError, match="cannot hold"):
+        read_edges(b"PLEDGE01" + struct.pack("<Q", 9) + bytes(16))

@@ -1,0 +1,113 @@
+"""The timed windows: counts, stamps, edges, and the state they leave."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from powerlab.agent import windows
+from powerlab.agent.clock import CLOCK_ID, _from_float, now_ns
+from powerlab.agent.edges import BUSY, IDLE, WARM_UP_TAG, EdgeFile, read_edges
+from powerlab.agent.faults import AgentError
+
+
+class Work:
+    """Counts invocations; sees whether the collector is off; fails when told."""
+
+    def __init__(self, fail_at: int = -1) -> None:
+        self.calls = 0
+        self.collector_on = False
+        self.fail_at = fail_at
+
+    def invoke(self, _state: object) -> None:
+        """Count one."""
+        self.collector_on |= gc.isenabled()
+        if self.calls == self.fail_at:
+            raise RuntimeError("bad tensor")
+        self.calls += 1
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Iterator[EdgeFile]:
+    """Get an edge file that is removed afterwards."""
+    made = EdgeFile(str(tmp_path / "edges.bin"))
+    yield made
+    made.finish(0)
+
+
+def _edges(file: EdgeFile) -> list[tuple[int, int, int]]:
+    return read_edges(Path(file.path).read_bytes())
+
+
+def test_run(file: EdgeFile) -> None:
+    """A run invokes as often as asked, between two edges that are its start and stop."""
+    work = Work()
+    reply = windows.run(work.invoke, None, file, index=4, passes=7, deadline_s=9.0)
+    done = reply["done_board_ns"]
+    assert work.calls == reply["passes"] == len(done) == 7
+    assert sorted(done) == done
+    assert reply["start_board_ns"] <= done[0]
+    assert reply["stop_board_ns"] == done[-1]
+    assert _edges(file) == [
+        (reply["start_board_ns"], BUSY, 4),
+        (reply["stop_board_ns"], IDLE, 4),
+    ]
+    assert not work.collector_on
+    assert gc.isenabled()
+
+
+def test_run_ends_at_its_deadline(file: EdgeFile) -> None:
+    """A run that would take too long ends with the pass during which its time ran out."""
+    reply = windows.run(Work().invoke, None, file, index=0, passes=1000, deadline_s=-1.0)
+    assert reply["passes"] == len(reply["done_board_ns"]) == 1
+
+
+def test_warm_up(file: EdgeFile) -> None:
+    """A warm-up lasts as long as asked, one pass at least, and is tagged as one."""
+    assert windows.warm_up(Work().invoke, None, file, 0.0)["passes"] == 1
+    reply = windows.warm_up(Work().invoke, None, file, 0.01)
+    assert reply["stop_board_ns"] - reply["start_board_ns"] >= 10_000_000
+    assert reply["done_board_ns"][-2] - reply["start_board_ns"] < 10_000_000
+    assert {tag for _, _, tag in _edges(file)} == {WARM_UP_TAG}
+
+
+def test_failure_in_a_window(file: EdgeFile) -> None:
+    """A runtime that fails leaves the board idle, the collector on, and its own words."""
+    with pytest.raises(AgentError, match="RuntimeError: bad tensor") as caught:
+        windows.run(Work(fail_at=2).invoke, None, file, index=1, passes=5, deadline_s=9.0)
+    assert caught.value.code == "inference-failed"
+    assert [level for _, level, _ in _edges(file)] == [BUSY, IDLE]
+    assert gc.isenabled()
+
+
+@pytest.mark.parametrize("passes", [0, -3, windows.MAX_PASSES + 1])
+def test_impossible_counts(file: EdgeFile, passes: int) -> None:
+    """A count that cannot be timed is refused before anything runs."""
+    with pytest.raises(AgentError, match="cannot be timed"):
+        windows.run(Work().invoke, None, file, index=0, passes=passes, deadline_s=9.0)
+    assert _edges(file) == []
+
+
+def test_full_edge_file(file: EdgeFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A window that could not publish its edges does not begin."""
+    monkeypatch.setattr(file, "room", lambda: 2)
+    with pytest.raises(AgentError, match="more edges"):
+        windows.run(Work().invoke, None, file, index=0, passes=1, deadline_s=9.0)
+
+
+def test_idle() -> None:
+    """Idling takes as long as asked and counts no passes."""
+    reply = windows.idle(0.01)
+    assert reply["stop_board_ns"] - reply["start_board_ns"] >= 9_900_000
+    assert reply["passes"] == 0
+    assert reply["done_board_ns"] == []
+
+
+def test_clock_without_the_exact_call() -> None:
+    """Python 3.6's clock reads the same instants as the newer call, to a microsecond."""
+    assert CLOCK_ID == 4
+    before, between, after = now_ns(), _from_float(), now_ns()
+    assert before - 1000 <= between <= after + 1000
