@@ -16,6 +16,9 @@ from powerlab.catalog.workload_profile import ProtocolPreset
 from powerlab.records import MeterSetup, Wiring
 from powerlab.units import NS_PER_S, now_ns
 
+BURST_S = 0.25
+"""What clock exchanges and commands around a phase take, about."""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -42,14 +45,20 @@ class Watch:
         progress: Callable[[Progress], None],
     ) -> None:
         self.guard_s = max(protocol.guard_s, 3 * setup.interval_s + setup.latency_limit_s)
-        busy_s = protocol.runs * (protocol.run_s + 2 * self.guard_s)
-        self._expected_s = 2 * protocol.idle_s + protocol.warm_up_limit_s + busy_s + 2
+        self._lengths_s = {
+            "start": BURST_S,
+            "idle": protocol.idle_s + BURST_S,
+            "warm-up": protocol.warm_up_limit_s + self.guard_s + BURST_S,
+            "run": protocol.run_s + 2 * self.guard_s + BURST_S,
+        }
+        self._ahead = ["start", "idle", "warm-up", *["run"] * protocol.runs, "idle"]
         self._acquisition = acquisition
         self._setup = setup
         self._wiring = wiring
         self._progress = progress
         self._begin_ns = now_ns()
         self._now = ("start", 0, 1)
+        self._entered_ns = self._begin_ns
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._tick, name="progress", daemon=True)
 
@@ -67,8 +76,10 @@ class Watch:
         self._thread.join()
 
     def enter(self, phase: str, index: int, count: int) -> None:
-        """Say that a phase begins."""
+        """Say that a phase begins; the phases before it are over, however long they took."""
         self._now = (phase, index, count)
+        self._entered_ns = now_ns()
+        self._ahead = self._ahead[1:]
         self._tell()
 
     def _tick(self) -> None:
@@ -84,10 +95,16 @@ class Watch:
                 index=index,
                 count=count,
                 elapsed_s=elapsed_s,
-                remaining_s=max(0.0, self._expected_s - elapsed_s),
+                remaining_s=self._remaining_s(),
                 power_w=self._power_w(),
             )
         )
+
+    def _remaining_s(self) -> float:
+        """Get the lengths of the phases ahead, and what is left of the present one."""
+        present, *later = [self._lengths_s[phase] for phase in self._ahead]
+        since_s = (now_ns() - self._entered_ns) / NS_PER_S
+        return max(0.0, present - since_s) + math.fsum(later)
 
     def _power_w(self) -> float | None:
         latest = self._acquisition.latest()
