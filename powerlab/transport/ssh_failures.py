@@ -41,11 +41,9 @@ def explain_ssh_failure(
     ``returncode`` is that of ssh: 255 for its own failures, else the remote command's.
     SetupError and ConfigError where the trouble is on this computer, else TargetError.
     """
-    address = parse_address(host)
-    for pattern, explain in _FAILURES:
-        match = re.search(pattern, stderr, re.MULTILINE)
-        if match:
-            return explain(Failure(host, address, match, stderr, known_hosts_file))
+    known = known_ssh_failure(stderr, host, known_hosts_file=known_hosts_file)
+    if known is not None:
+        return known
     if returncode in (COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE):
         return TargetError(
             f"{host} has no Python that can be started as {python}",
@@ -54,12 +52,25 @@ def explain_ssh_failure(
         )
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     said = lines[-1] if lines else "it said nothing"
+    address = parse_address(host)
     who = "ssh" if returncode == SSH_FAILED else "the command on the board"
     return TargetError(
         f"no agent on {host}: {who} ended with status {returncode}: {said}",
         hint=f"try it by hand: ssh {_by_hand(address)} {python} --version",
         context={"stderr": stderr},
     )
+
+
+def known_ssh_failure(
+    stderr: str, host: str, *, known_hosts_file: str = ""
+) -> PowerlabError | None:
+    """Get the error for words of ssh's own that are known; None where there are none."""
+    address = parse_address(host)
+    for pattern, explain in _FAILURES:
+        match = re.search(pattern, stderr, re.MULTILINE)
+        if match:
+            return explain(Failure(host, address, match, stderr, known_hosts_file))
+    return None
 
 
 def _by_hand(address: Address) -> str:

@@ -64,6 +64,7 @@ class VisaLink:
         self.resource = resource
         self.identity = ""
         self._visa: Any = None
+        self._closed = False
         self._open()
         try:
             self.identity = self._exchange("*IDN?", REPLY_LIMIT_S)
@@ -87,6 +88,8 @@ class VisaLink:
         try:
             return self._exchange(command, limit_s)
         except TimeoutError:
+            if self._closed:
+                raise _disconnected(self.resource, command, b"") from None
             self._reopen(command)
             raise ReplyTimeout(
                 f"{self.resource} did not answer {command} within {limit_s:g} s",
@@ -95,6 +98,10 @@ class VisaLink:
 
     def close(self) -> None:
         """Close the connection; never raises."""
+        self._closed = True
+        self._drop()
+
+    def _drop(self) -> None:
         visa, self._visa = self._visa, None
         if visa is not None:
             with contextlib.suppress(Exception):  # it may be broken already
@@ -107,7 +114,7 @@ class VisaLink:
             # pyvisa-py reports a refused connection only at the first write.
             refused = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if refused:
-                self.close()
+                self._drop()
                 raise _unreachable(self.resource, os.strerror(refused))
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -115,7 +122,7 @@ class VisaLink:
         """Open the connection anew and believe it only if the same instrument answers."""
         deadline_ns = now_ns() + nanoseconds(REOPEN_LIMIT_S)
         while True:
-            self.close()
+            self._drop()
             try:
                 self._open()
                 found = self._exchange("*IDN?", REPLY_LIMIT_S)

@@ -1,0 +1,57 @@
+"""From the model to one HTML page: the theme's template, style sheet and the charts' places."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from enum import Enum
+
+from markupsafe import Markup
+
+from powerlab.report.elements import ReportModel
+from powerlab.report.fonts import Fonts
+from powerlab.report.texts import templates_dir
+
+THEME = "default"
+CHART_SCHEME = "powerlab-chart"
+"""The charts stand in the page as ``powerlab-chart:NAME``; the PDF writer supplies them."""
+
+
+def render_html(model: ReportModel, fonts: Fonts) -> str:
+    """Get the whole document as HTML. An unknown name in a template is an error, not a blank."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
+
+    environment = Environment(
+        loader=FileSystemLoader(templates_dir() / THEME),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = environment.get_template("report.css").render(fonts=fonts, quoted=_quoted)
+    return environment.get_template("report.html").render(
+        model=model,
+        say=model.texts.say,
+        style=Markup(style),  # noqa: S704  # the theme's own file, fonts quoted below
+        chart=lambda name: f"{CHART_SCHEME}:{name}",
+    )
+
+
+def _quoted(families: tuple[str, ...]) -> Markup:
+    """Get font families as CSS strings; they are names of files of this machine, not input."""
+    names = ", ".join(f'"{family}"' for family in families if '"' not in family)
+    return Markup(names)  # noqa: S704
+
+
+def all_text(value: object) -> str:
+    """Get every text inside a model, for the question whether a font holds it."""
+    if isinstance(value, Enum) or value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (tuple, list)):
+        return "".join(all_text(item) for item in value)
+    if isinstance(value, dict):
+        return "".join(all_text(item) for item in value.values())
+    if is_dataclass(value):
+        return "".join(all_text(getattr(value, item.name)) for item in fields(value))
+    return ""
