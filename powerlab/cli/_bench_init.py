@@ -1,0 +1,240 @@
+"""A bench from options and answers: described, tested, written."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from powerlab.catalog.bench_profile import Bench, BenchMeter
+from powerlab.catalog.instrument_profile import InstrumentProfile
+from powerlab.catalog.lab_file import write_bench
+from powerlab.catalog.layers import LAB_FILE, Catalog, load_catalog, nearest_lab, read_lab_file
+from powerlab.cli._bench_probe import Parts, Probe, probe, read_supply
+from powerlab.cli._output import check_output_file
+from powerlab.cli._resolve import choose_runtime, parse_supply, split_meter
+from powerlab.errors import ConfigError
+
+Note = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class BenchOptions:
+    """The options of ``bench init``, as given; None where they were not."""
+
+    name: str | None
+    device: str | None
+    host: str | None
+    python: str
+    ssh_config: str
+    identity_file: str
+    known_hosts_file: str
+    meter: str | None
+    boundary: str | None
+    voltage_sense: str | None
+    cable_ohm: float | None
+    u_cable_ohm: float | None
+    supply: str | None
+    read_voltage: bool
+    workload: str
+    runtime: str | None
+    seconds: float
+
+
+def make_bench(options: BenchOptions, lab: Path | None, note: Note) -> str:
+    """Describe, test and write a bench; get the text that tells what came of it.
+
+    Raises ConfigError for a description that cannot be used, and what board and meter
+    raise; nothing is written then.
+    """
+    catalog = load_catalog(lab)
+    place = lab or nearest_lab() or Path.cwd()
+    device = _ask(options.device, "--device", f"Board ({', '.join(catalog.devices)})")
+    name = options.name or device
+    _check_place(place, name)
+    bench = _describe(options, catalog, device)
+    parts = parts_of(catalog, bench, options.workload, options.runtime, options.seconds)
+    parts = _with_supply(parts, options, note)
+    done = probe(parts, note)
+    path = write_bench(place, name, _with_serial(parts.bench, done))
+    words = ["powerlab", "measure", "--device", device, "--bench", name]
+    if choose_runtime(parts.device, parts.workload, None) != parts.runtime:
+        words += ["--runtime", parts.runtime]
+    if lab is not None:
+        words += ["--lab", str(lab)]
+    return (
+        f"{probe_text(done)}\n\nwrote the bench {name} to {path}\nmeasure with: {shlex.join(words)}"
+    )
+
+
+def parts_of(
+    catalog: Catalog, bench: Bench, workload: str, runtime: str | None, seconds: float
+) -> Parts:
+    """Get the profiles that a bench and a load name."""
+    device, load = catalog.device(bench.device), catalog.workload(workload)
+    return Parts(
+        bench=bench,
+        device=device,
+        instrument=catalog.instrument(bench.meter[0].model),
+        workload=load,
+        runtime=choose_runtime(device, load, runtime),
+        seconds=seconds,
+    )
+
+
+def probe_document(name: str, done: Probe) -> dict[str, Any]:
+    """Get what a bench answered, for JSON."""
+    return {
+        "schema": "powerlab.bench-check/1",
+        "bench": name,
+        "board": done.board,
+        "meter": {
+            "model": done.identity.model,
+            "serial": done.identity.serial,
+            "firmware": done.identity.firmware,
+            "resource": done.identity.resource,
+            "emulated": done.identity.emulated,
+        },
+        "idle_w": done.idle_w,
+        "load_w": done.load_w,
+        "samples": done.samples,
+        "bad": done.bad,
+        "remarks": list(done.remarks),
+    }
+
+
+def probe_text(done: Probe) -> str:
+    """Get what a bench answered, as text."""
+    board, meter = done.board, done.identity
+    emulated = " (EMULATED)" if meter.emulated or board.get("emulated") else ""
+    lines = [
+        (
+            f"board  {board['hostname']}: {board['cpu']}, {board['machine']}, "
+            f"Python {board['python']}{emulated}"
+        ),
+        (
+            f"meter  {meter.manufacturer} {meter.name}, serial {meter.serial or 'not told'}, "
+            f"at {meter.resource}"
+        ),
+        f"idle   {done.idle_w:.4g} W",
+        f"load   {done.load_w:.4g} W",
+        f"read   {done.samples} samples, {done.bad} bad",
+        *(f"warning: {remark}" for remark in done.remarks),
+    ]
+    return "\n".join(lines)
+
+
+def _describe(options: BenchOptions, catalog: Catalog, device: str) -> Bench:
+    """Get the bench that options and answers describe."""
+    catalog.device(device)
+    host = _ask(options.host, "--host", "Host of the board (ssh alias, user@host, local)")
+    meter = options.meter
+    if meter is None:
+        model = _ask(None, "--meter", f"Meter ({', '.join(catalog.instruments)})")
+        example = catalog.instrument(model).link.example
+        meter = f"{model}@{_ask(None, '--meter', 'Where the meter is', example)}"
+    model, resource = split_meter(meter)
+    instrument = catalog.instrument(model)
+    cable_ohm = float(_default(options.cable_ohm, "Loop resistance of the cable [ohm]", 0.0))
+    u_cable_ohm = float(_default(options.u_cable_ohm, "± [ohm]", cable_ohm / 4))
+    return Bench(
+        device=device,
+        host=host,
+        python=options.python,
+        ssh_config=_from_here(options.ssh_config),
+        identity_file=_from_here(options.identity_file),
+        known_hosts_file=_from_here(options.known_hosts_file),
+        boundary=_default(options.boundary, "Energy counts at (board, dc, wall)", "board"),
+        meter=(
+            BenchMeter(
+                model=model,
+                resource=resource,
+                measures=instrument.channels,
+                voltage_sense=_sense(options, instrument),
+                cable_ohm=cable_ohm,
+                u_cable_ohm=u_cable_ohm,
+            ),
+        ),
+        supply=parse_supply(options.supply) if options.supply else None,
+    )
+
+
+def _from_here(name: str) -> str:
+    """Get a path as seen from anywhere: in the file it would be relative to the lab."""
+    return name if name in ("", "none") else str(Path(name).expanduser().absolute())
+
+
+def _sense(options: BenchOptions, instrument: InstrumentProfile) -> Any:
+    """Get where volts are taken; a meter without that channel has no choice."""
+    if "voltage" not in instrument.channels:
+        return options.voltage_sense or "meter"
+    return _default(options.voltage_sense, "Volts are taken at (meter, board)", "meter")
+
+
+def _with_supply(parts: Parts, options: BenchOptions, note: Note) -> Parts:
+    """Read the volts at the board, where no channel does and the user wants it."""
+    bench = parts.bench
+    if bench.supply is not None or {"voltage", "power"} & set(parts.instrument.channels):
+        return parts
+    wanted = options.read_voltage
+    if not wanted and sys.stdin.isatty():
+        wanted = click.confirm("Read the volts at the board with this meter now?", err=True)
+        if wanted:
+            click.prompt(
+                "Put its voltage leads across the board's input, then press Enter",
+                default="", show_default=False, err=True,
+            )  # fmt: skip
+    if not wanted:
+        return parts
+    supply = read_supply(parts, note)
+    note(f"{supply.voltage_v:.4f} V ± {supply.u_voltage_v:.4f} V at the board")
+    if sys.stdin.isatty():
+        click.prompt(
+            "Put the meter back into the supply line, then press Enter",
+            default="", show_default=False, err=True,
+        )  # fmt: skip
+    return replace(parts, bench=bench.model_copy(update={"supply": supply}))
+
+
+def _with_serial(bench: Bench, done: Probe) -> Bench:
+    """Tie a bench to the one meter that answered: its calibration belongs to that unit."""
+    meter = bench.meter[0].model_copy(update={"serial": done.identity.serial})
+    return bench.model_copy(update={"meter": (meter, *bench.meter[1:])})
+
+
+def _check_place(place: Path, name: str) -> None:
+    """Find out early whether the bench can be written."""
+    path = place / LAB_FILE
+    if not path.exists():
+        check_output_file(path, "--lab")
+        return
+    content, _ = read_lab_file(path)
+    if content is not None and name in content.bench:
+        raise ConfigError(
+            f"{path} has a bench {name!r} already",
+            hint="give another --name, or edit or remove that bench in the file",
+        )
+
+
+def _ask(value: str | None, option: str, question: str, default: str | None = None) -> str:
+    """Get an option's value, or the answer at a terminal. Raises ConfigError without one."""
+    if value is not None:
+        return value
+    if not sys.stdin.isatty():
+        raise ConfigError(
+            f"{option} is missing, and there is no terminal to ask at",
+            hint="give it as an option; `powerlab bench init --help` lists them",
+        )
+    return str(click.prompt(question, default=default, err=True))
+
+
+def _default(value: Any, question: str, default: Any) -> Any:
+    """Get an option's value, the answer at a terminal, or the default without one."""
+    if value is not None or not sys.stdin.isatty():
+        return default if value is None else value
+    return click.prompt(question, default=default, err=True)

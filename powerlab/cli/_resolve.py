@@ -1,0 +1,186 @@
+"""From words on the command line to profiles and a bench."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from powerlab.catalog.bench_profile import Bench, BenchMeter, BenchSupply
+from powerlab.catalog.device_profile import DeviceProfile
+from powerlab.catalog.layers import Catalog
+from powerlab.catalog.workload_profile import ProtocolPreset, WorkloadProfile
+from powerlab.errors import ConfigError
+
+_NUMBER = r"\d+(?:\.\d+)?"
+_SUPPLY = re.compile(rf"({_NUMBER})\s*V?\s*(?:±|\+/?-)\s*({_NUMBER})\s*V?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The options of ``measure``, as given; None or empty where they were not."""
+
+    device: str
+    bench: str | None
+    host: str | None
+    meter: str | None
+    supply: str | None
+    emulate: bool
+    seed: int
+    faults: tuple[str, ...]
+    workload: str
+    runtime: str | None
+    batches: tuple[int, ...]
+    threads: int
+    protocol: str
+    runs: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The profiles of a measurement."""
+
+    device: DeviceProfile
+    workload: WorkloadProfile
+    protocol: ProtocolPreset
+    runtime: str
+
+
+def choose(catalog: Catalog, wanted: Wanted) -> Chosen:
+    """Get the profiles that were asked for.
+
+    Raises UnknownId for a name that is none, ConfigError for options that exclude each other.
+    """
+    _check_options(wanted)
+    device = catalog.device(wanted.device)
+    workload = catalog.workload(wanted.workload)
+    protocol = catalog.protocol(wanted.protocol)
+    if wanted.runs is not None:
+        protocol = protocol.model_copy(update={"runs": wanted.runs})
+    asked = wanted.runtime
+    if wanted.emulate:
+        if device.emulation is None:
+            able = [name for name, item in catalog.devices.items() if item.emulation]
+            raise ConfigError(
+                f"{device.name} cannot be emulated: its profile has no [emulation]",
+                hint=f"emulate {' or '.join(able)}, or measure a real one",
+            )
+        asked = asked or device.emulation.runtime
+    return Chosen(device, workload, protocol, choose_runtime(device, workload, asked))
+
+
+def choose_runtime(device: DeviceProfile, workload: WorkloadProfile, asked: str | None) -> str:
+    """Get the runtime that was asked for, else the device's first that loads the workload.
+
+    Raises ConfigError where the workload has no file for it.
+    """
+    known = sorted(workload.formats)
+    if asked is not None:
+        if asked not in workload.formats:
+            raise ConfigError(
+                f"there is no file of {workload.id} for the runtime {asked!r}",
+                hint=f"choose --runtime {' or '.join(known)}",
+            )
+        return asked
+    for runtime in sorted(device.runtime, key=lambda item: not item.native):
+        if runtime.id in workload.formats:
+            return runtime.id
+    raise ConfigError(
+        f"no runtime of {device.name} loads {workload.id}",
+        hint=f"if one is on your board, name it: --runtime {' or '.join(known)}",
+    )
+
+
+def choose_bench(catalog: Catalog, wanted: Wanted) -> tuple[str, Bench]:
+    """Get the bench and its name: --bench, --host and --meter, or the one of the device.
+
+    Raises ConfigError with the ways to go on where there is none.
+    """
+    if wanted.bench is not None:
+        bench = catalog.bench(wanted.bench)
+        if bench.device != wanted.device:
+            raise ConfigError(
+                f"the bench {wanted.bench!r} has the device {bench.device!r}, "
+                f"not {wanted.device!r}",
+                hint=f"give --device {bench.device}, or another bench: `powerlab bench list`",
+            )
+        return wanted.bench, bench
+    if wanted.host is not None and wanted.meter is not None:
+        return "command-line", build_bench(
+            catalog, wanted.device, wanted.host, wanted.meter, wanted.supply
+        )
+    return catalog.bench_for_device(wanted.device)
+
+
+def build_bench(catalog: Catalog, device: str, host: str, meter: str, supply: str | None) -> Bench:
+    """Get the bench that ``--host H --meter MODEL@RESOURCE --supply 5.1V±0.05V`` describe."""
+    model, resource = split_meter(meter)
+    return Bench(
+        device=device,
+        host=host,
+        meter=(
+            BenchMeter(model=model, resource=resource, measures=catalog.instrument(model).channels),
+        ),
+        supply=None if supply is None else parse_supply(supply),
+    )
+
+
+def split_meter(text: str) -> tuple[str, str]:
+    """Split ``MODEL@RESOURCE``."""
+    model, at, resource = text.partition("@")
+    if not (model and at and resource):
+        raise ConfigError(
+            f"--meter {text!r} does not say where the meter is",
+            hint="write MODEL@RESOURCE, such as rdtech-um25c@serial:/dev/rfcomm0",
+        )
+    return model, resource
+
+
+def parse_supply(text: str) -> BenchSupply:
+    """Read ``5.1V±0.05V``: a voltage and its standard uncertainty (``+-`` serves as well)."""
+    match = _SUPPLY.fullmatch(text.strip())
+    if match is None or float(match[1]) <= 0:
+        raise ConfigError(
+            f"--supply {text!r} is no voltage with its uncertainty",
+            hint="write the voltage read at the board under load ± its standard uncertainty, "
+            "such as 5.1V±0.05V",
+        )
+    return BenchSupply(voltage_v=float(match[1]), u_voltage_v=float(match[2]))
+
+
+def _check_options(wanted: Wanted) -> None:
+    """Refuse options that exclude each other."""
+    if wanted.emulate:
+        for option, value in (
+            ("--bench", wanted.bench),
+            ("--host", wanted.host),
+            ("--supply", wanted.supply),
+        ):
+            if value is not None:
+                raise ConfigError(
+                    f"{option} and --emulate exclude each other",
+                    hint=f"leave out {option} to emulate, or --emulate to measure",
+                )
+        if wanted.meter is not None and "@" in wanted.meter:
+            raise ConfigError(
+                "an emulated meter has no resource of yours",
+                hint=f"with --emulate write --meter {wanted.meter.partition('@')[0]}",
+            )
+        return
+    if wanted.faults:
+        raise ConfigError("--fault needs --emulate", hint="add --emulate, or leave out --fault")
+    if wanted.bench is not None and (wanted.host or wanted.meter or wanted.supply):
+        raise ConfigError(
+            "--bench and --host, --meter or --supply exclude each other",
+            hint="give --bench alone, or --host and --meter without it",
+        )
+    if (wanted.host is None) != (wanted.meter is None):
+        given, missing = ("--host", "--meter") if wanted.host else ("--meter", "--host")
+        raise ConfigError(
+            f"{given} alone does not describe a bench",
+            hint=f"add {missing}: --host HOST --meter MODEL@RESOURCE [--supply 5.1V±0.05V]",
+        )
+    if wanted.supply is not None and wanted.host is None:
+        raise ConfigError(
+            "--supply goes with --host and --meter",
+            hint="a bench has its supply in powerlab.toml",
+        )

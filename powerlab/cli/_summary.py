@@ -1,0 +1,141 @@
+"""A result as text for a terminal: figures with ±, the budget's head, findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from powerlab.errors import InvalidMeasurement
+from powerlab.findings import Severity
+from powerlab.records import Evidence, Quantity, Result
+from powerlab.units import with_uncertainty
+
+BUDGET_LINES = 5
+
+EMULATED = (
+    "EMULATED: not a measurement. Speed is this computer's and power is a model's; "
+    "neither describes the device."
+)
+
+NAMES = {
+    "energy_per_inference": "energy per inference",
+    "energy_of_these_runs": "energy of these runs, per inference",
+    "energy_per_inference_net": "energy per inference above idle",
+    "power_active": "power under load",
+    "power_idle": "power at idle",
+    "throughput": "throughput",
+    "latency_p50": "latency, median",
+    "latency_p90": "latency, 90 %",
+    "latency_p99": "latency, 99 %",
+    "performance_per_watt": "performance per watt",
+    "performance_per_cost": "performance per cost",
+}
+"""Quantities in the order of the document, in words."""
+
+
+def quantity_text(quantity: Quantity) -> str:
+    """Get ``value ± U unit`` with the 95 % half-width; large counts in millions."""
+    unit, scale = quantity.unit, 1.0
+    if unit.startswith("1/"):
+        unit = f"inferences/{unit[2:]}"
+        if abs(quantity.value) >= 1e6:
+            unit, scale = f"million {unit}", 1e-6
+    return with_uncertainty(quantity.value * scale, quantity.expanded * scale, unit)
+
+
+def ordered(result: Result) -> list[Quantity]:
+    """Get the quantities in the order of the document."""
+    known = [result.quantities[name] for name in NAMES if name in result.quantities]
+    return known + [item for name, item in result.quantities.items() if name not in NAMES]
+
+
+def summary(result: Result, *, folder: Path) -> str:
+    """Get the whole text."""
+    blocks = [
+        "\n".join(_head(result)),
+        "\n".join(_quantities(result)),
+        "\n".join(_budget(result)),
+        "\n".join(_findings(result)),
+        "\n".join(_truth(result)),
+        f"run     {folder}",
+    ]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def check_valid(results: Sequence[Result]) -> None:
+    """Raise InvalidMeasurement for the first result that a blocking finding forbids to use."""
+    for result in results:
+        if not result.valid:
+            blocking = [item for item in result.findings if item.severity is Severity.BLOCKING]
+            raise InvalidMeasurement(
+                f"the measurement is not valid: {'; '.join(item.message for item in blocking)}",
+                hint=blocking[0].hint if blocking else "mend what the findings name",
+                context={"run": result.run},
+            )
+
+
+def _head(result: Result) -> Iterator[str]:
+    request = result.request
+    if result.evidence is Evidence.EMULATED:
+        yield EMULATED
+    if not result.valid:
+        yield "NOT VALID: a blocking finding below forbids the use of these figures."
+    yield (
+        f"{request.device}, {request.workload} by {request.runtime}, batch {request.batch}, "
+        f"{request.threads} thread{'s' if request.threads != 1 else ''}, "
+        f"protocol {request.protocol}, {len(result.runs)} runs"
+    )
+    yield (
+        f"{request.instrument} on bench {request.bench}, energy at the boundary "
+        f"{result.boundary.value}; ± is the half-width of the 95 % interval"
+    )
+
+
+def _quantities(result: Result) -> Iterator[str]:
+    rows = [(NAMES.get(item.name, item.name), quantity_text(item)) for item in ordered(result)]
+    wide, long = (max((len(row[i]) for row in rows), default=0) for i in (0, 1))
+    for item, (name, text) in zip(ordered(result), rows, strict=True):
+        yield f"{name.ljust(wide)}  {text.ljust(long)}  k = {item.k:.2f}"
+
+
+def _budget(result: Result) -> Iterator[str]:
+    quantity = result.quantities.get("energy_per_inference")
+    if quantity is None or not quantity.budget:
+        return
+    lines = quantity.budget[:BUDGET_LINES]
+    wide = max(len(line.name) for line in lines)
+    yield f"Where the uncertainty of {NAMES[quantity.name]} comes from:"
+    for line in lines:
+        yield f"  {line.share:5.1%}  {line.name.ljust(wide)}  type {line.kind}"
+    rest = sum(line.share for line in quantity.budget[BUDGET_LINES:])
+    if len(quantity.budget) > BUDGET_LINES:
+        yield f"  {rest:5.1%}  {len(quantity.budget) - BUDGET_LINES} more"
+
+
+def _findings(result: Result) -> Iterator[str]:
+    if result.findings:
+        yield "Findings:"
+    for finding in result.findings:
+        yield f"  {finding.severity.value}: {finding.message}"
+        if finding.hint:
+            yield f"    {finding.hint}"
+
+
+def _truth(result: Result) -> Iterator[str]:
+    if result.truth is None:
+        return
+    yield "Truth of the emulated world:"
+    told = {
+        "energy_per_inference": result.truth.energy_per_inference_j,
+        "energy_of_these_runs": result.truth.energy_of_these_runs_j,
+    }
+    for name, truth in told.items():
+        quantity = result.quantities.get(name)
+        if quantity is None:
+            continue
+        low, high = quantity.low, quantity.high
+        inside = (low is None or low <= truth) and (high is None or truth <= high)
+        where = "inside" if inside else "OUTSIDE"
+        text = with_uncertainty(truth, quantity.u / 10, quantity.unit).partition(" ±")
+        unit = text[2].rpartition(" ")[2]
+        yield f"  {NAMES[name]}: {text[0]} {unit}, {where} the interval"

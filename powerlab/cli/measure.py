@@ -1,0 +1,72 @@
+"""``powerlab measure``: one measurement, or one per batch size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from powerlab.cli._options import is_quiet, json_option, lab_option, lang_option, whole_numbers
+
+
+@click.command(short_help="Measure one workload on one device.")
+@click.option("--device", required=True, metavar="ID", help="What is measured.")
+@click.option("--bench", metavar="NAME", help="The set-up; by default the device's own.")
+@click.option("--host", metavar="H", help="Without a bench: ssh alias or user@host[:port].")
+@click.option("--meter", metavar="MODEL@RESOURCE", help="Without a bench: meter and place.")
+@click.option("--supply", metavar="5.1V±0.05V", help="Volts at the board, if no meter reads them.")
+@click.option("--emulate", is_flag=True, help="Emulate board and meter: nothing to plug in.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Fixes the emulated world.")
+@click.option("--fault", "faults", multiple=True, metavar="F@Ts", help="Such as unplug@12s.")
+@click.option("--workload", default="seed-cnn", show_default=True, metavar="ID", help="The model.")
+@click.option("--runtime", metavar="ID", help="The inference runtime on the board.")
+@click.option(
+    "--batch",
+    "batches",
+    default="1",
+    show_default=True,
+    metavar="N[,N]",
+    callback=whole_numbers,
+    help="Batch size; several give one measurement each.",
+)
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--protocol", default="quick", show_default=True, metavar="ID", help="The preset.")
+@click.option("--runs", type=click.IntRange(2), metavar="N", help="Instead of the preset's.")
+@click.option("--report", type=click.Path(path_type=Path), metavar="FILE.pdf", help="Write it.")
+@lang_option
+@lab_option
+@json_option
+@click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
+def command(
+    report: Path | None, lang: str, lab: Path | None, *, as_json: bool, **options: Any
+) -> None:
+    """Measure the energy per inference of a workload on a device.
+
+    The set-up is the bench of that device, or --bench, or --host with --meter; --emulate
+    needs none. Exit code 6 says that the result is not valid.
+    """
+    # Imported here, since `powerlab measure --help` need not wait for numpy and pydantic.
+    from powerlab.cli._measuring import measure_all, prepare  # noqa: PLC0415
+    from powerlab.cli._output import print_json  # noqa: PLC0415
+    from powerlab.cli._progress import open_view  # noqa: PLC0415
+    from powerlab.cli._reporting import write_reports  # noqa: PLC0415
+    from powerlab.cli._resolve import Wanted  # noqa: PLC0415
+    from powerlab.cli._summary import check_valid, summary  # noqa: PLC0415
+    from powerlab.store.document import result_document  # noqa: PLC0415
+
+    options.pop("quiet")
+    plan = prepare(Wanted(**options), lab=lab, report=report, lang=lang)
+    view = open_view(quiet=is_quiet())
+    outcomes = []
+    for outcome in measure_all(plan, view):
+        outcomes.append(outcome)
+        if not as_json:
+            click.echo(summary(outcome.finished.result, folder=outcome.folder))
+    if as_json:
+        documents = [result_document(outcome.finished.result) for outcome in outcomes]
+        print_json(documents if len(documents) > 1 else documents[0])
+    for path in write_reports(plan, outcomes, view):
+        if not as_json:
+            click.echo(f"report  {path}")
+    check_valid([outcome.finished.result for outcome in outcomes])

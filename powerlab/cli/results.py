@@ -1,0 +1,109 @@
+"""``powerlab results``: stored runs listed, shown, compared, recovered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from powerlab.cli._options import json_option, lab_option
+
+
+@click.group(short_help="List, show, compare and recover stored runs.")
+def command() -> None:
+    """List, show, compare and recover the runs of a lab.
+
+    RUN is a run folder, an identifier, the start or end of one, or "last".
+    """
+
+
+@command.command("list")
+@lab_option
+@json_option
+def list_(lab: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click passes flags by name
+    """List all runs, the newest last."""
+    from powerlab.cli._output import print_json  # noqa: PLC0415
+    from powerlab.cli._runs import entry_document, list_text  # noqa: PLC0415
+    from powerlab.store.archive import list_runs, run_root  # noqa: PLC0415
+
+    root = run_root(lab)
+    entries = list_runs(root)
+    if as_json:
+        print_json(
+            {"schema": "powerlab.runs/1", "runs": [entry_document(each) for each in entries]}
+        )
+    elif entries:
+        click.echo(list_text(entries))
+    else:
+        click.echo(f"No runs in {root}.")
+
+
+@command.command()
+@click.argument("run")
+@lab_option
+@json_option
+def show(run: str, lab: Path | None, as_json: bool) -> None:  # noqa: FBT001
+    """Show the result of RUN, or what is there of one that was cut short."""
+    from powerlab.cli._output import print_json  # noqa: PLC0415
+    from powerlab.cli._runs import partial_text  # noqa: PLC0415
+    from powerlab.cli._summary import summary  # noqa: PLC0415
+    from powerlab.errors import ConfigError  # noqa: PLC0415
+    from powerlab.store.archive import find_run, open_run, run_root  # noqa: PLC0415
+    from powerlab.store.document import public_document  # noqa: PLC0415
+
+    stored = open_run(find_run(run, run_root(lab)))
+    for name in stored.changed:
+        click.echo(f"warning: {name} is not as it was written", err=True)
+    if stored.result is not None and stored.document is not None:
+        if as_json:
+            print_json(public_document(stored.document))
+        else:
+            click.echo(summary(stored.result, folder=stored.folder))
+        return
+    if as_json:
+        raise ConfigError(
+            f"the run {stored.manifest['run']} is {stored.manifest['status']} and has no result",
+            hint="without --json this command shows what was recorded",
+        )
+    click.echo(partial_text(stored))
+
+
+@command.command()
+@click.argument("runs", nargs=-1, required=True)
+@lab_option
+@json_option
+def compare(runs: tuple[str, ...], lab: Path | None, as_json: bool) -> None:  # noqa: FBT001
+    """Compare RUNS with the first of them, quantity by quantity.
+
+    A ratio whose 95 % interval holds 1 is a tie. Emulated runs of different devices are
+    set side by side and not ranked.
+    """
+    from powerlab.cli._compare import comparison, comparison_text  # noqa: PLC0415
+    from powerlab.cli._output import print_json  # noqa: PLC0415
+    from powerlab.cli._runs import results_of  # noqa: PLC0415
+    from powerlab.store.archive import run_root  # noqa: PLC0415
+
+    results = results_of(runs, run_root(lab))
+    if as_json:
+        print_json(comparison(results))
+    else:
+        click.echo(comparison_text(results))
+
+
+@command.command()
+@click.argument("runs", nargs=-1)
+@lab_option
+def recover(runs: tuple[str, ...], lab: Path | None) -> None:
+    """Finish what a killed process left behind of RUNS (all left-overs by default)."""
+    from powerlab.cli._runs import partial_text  # noqa: PLC0415
+    from powerlab.store.archive import find_run, list_runs, run_root  # noqa: PLC0415
+    from powerlab.store.archive import recover as recover_run  # noqa: PLC0415
+
+    root = run_root(lab)
+    folders = [find_run(run, root) for run in runs]
+    if not runs:
+        folders = [entry.folder for entry in list_runs(root) if entry.status == "left over"]
+    if not folders:
+        click.echo(f"No left-over recording in {root}.")
+    for folder in folders:
+        click.echo(partial_text(recover_run(folder)))
