@@ -22,6 +22,7 @@ from powerlab.analysis.integrate import (
 )
 from powerlab.records import (
     Aligned,
+    Averaging,
     Capture,
     FloatArray,
     SampleClock,
@@ -84,6 +85,12 @@ class Model:
     guard_ns: int
 
     @property
+    def point_interval_ns(self) -> int:
+        """Get the nominal interval of a meter that reads points, 0 for one that reads means."""
+        setup = self.capture.trace.setup
+        return nanoseconds(setup.interval_s) if setup.averaging is Averaging.POINT else 0
+
+    @property
     def trim_ns(self) -> int:
         """Get how far inside a run the load's edges may still show: supply lag and clocks."""
         lag_s = 5 * self.capture.wiring.supply_lag_limit_s
@@ -108,7 +115,9 @@ def build_model(capture: Capture, aligned: Aligned) -> Model:
     if "current" not in capture.trace.setup.channels:
         return model
     column = capture.trace.setup.channels.index("current")
-    current = power_trace(aligned.clock, aligned.values[usable, column], usable)
+    current = power_trace(
+        aligned.clock, aligned.values[usable, column], usable, model.point_interval_ns
+    )
     means = [mean_inside(current, run.start_ns, run.stop_ns)[0] for run in model.runs]
     return replace(model, active_current_a=float(np.nanmean(means)))
 
@@ -180,7 +189,7 @@ def _power(model: Model, inputs: Inputs) -> PowerTrace:
         rate_ppm=aligned.clock.rate_ppm,
         u_rate_ppm=aligned.clock.u_rate_ppm,
     )
-    return power_trace(clock, watts, model.usable)
+    return power_trace(clock, watts, model.usable, model.point_interval_ns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from powerlab.emulation.process import (
     USER,
     USER_KEY,
     EmulatorContext,
+    parent_died,
 )
 from powerlab.emulation.world import Edges, emulation_of
 from powerlab.units import nanoseconds, now_ns
@@ -188,7 +189,9 @@ async def _serve(context: EmulatorContext) -> None:
     board = Board(context, clock)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    # Not the loop's own signal handler: that one leaves the default behind, and the parent's
+    # death sends SIGTERM while we are still cleaning up for it.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
     loop.add_reader(PARENT, stop.set)
     server = await asyncssh.listen(
         "127.0.0.1",

@@ -1,8 +1,8 @@
 """Emulators as processes of their own that say where they are and die with their parent.
 
-``python -m powerlab.emulation.process MODULE:FUNCTION JSON`` runs one emulator: the function gets
-an ``EmulatorContext``, calls ``ready`` once it can be reached and serves until its parent closes
-its standard input, ends it with SIGTERM, or dies.
+``python -m powerlab.emulation.process MODULE:FUNCTION FILE`` runs one emulator: the function
+gets the ``EmulatorContext`` in the file, calls ``ready`` once it can be reached and serves until
+its parent closes its standard input, ends it with SIGTERM, or dies.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from powerlab.catalog.device_profile import DeviceProfile
@@ -28,6 +28,7 @@ from powerlab.units import NS_PER_S, nanoseconds, now_ns
 
 START_LIMIT_S = 30.0
 STOP_LIMIT_S = 5.0
+PARENT_END_S = 2.0
 USER = "powerlab"
 HOST_KEY, USER_KEY, KNOWN_HOSTS = "host_key", "id_ed25519", "known_hosts"
 PARENT = 0
@@ -43,7 +44,7 @@ class EmulatorContext:
     """What an emulator is told: the bench's directory, the world's seed, the profiles, faults.
 
     ``edges`` below the directory holds the edge files of the board's agents, ``box`` is the
-    board's own temporary directory. ``options`` are words for one kind of emulator.
+    board's own home and temporary directory.
     """
 
     directory: Path
@@ -51,7 +52,6 @@ class EmulatorContext:
     device: DeviceProfile
     instrument: InstrumentProfile | None = None
     faults: tuple[Fault, ...] = ()
-    options: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def edges(self) -> Path:
@@ -83,7 +83,6 @@ class EmulatorContext:
                 "device": self.device.model_dump(mode="json", by_alias=True),
                 "instrument": instrument and instrument.model_dump(mode="json", by_alias=True),
                 "faults": [[fault.kind, fault.at_s] for fault in self.faults],
-                "options": dict(self.options),
             }
         )
 
@@ -98,7 +97,6 @@ class EmulatorContext:
             device=DeviceProfile.model_validate(data["device"]),
             instrument=instrument and InstrumentProfile.model_validate(instrument),
             faults=tuple(Fault(kind, at_s) for kind, at_s in data["faults"]),
-            options=data["options"],
         )
 
 
@@ -113,11 +111,13 @@ class EmulatorProcess:
     def __init__(self, name: str, serve: str, context: EmulatorContext) -> None:
         self.name = name
         self._log = context.directory / f"{name}.log"
+        told = context.directory / f"{name}.json"
+        told.write_text(context.dump())
         root = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
         with self._log.open("wb") as log:
             self._child = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-m", "powerlab.emulation.process", serve, context.dump()],
+                [sys.executable, "-m", "powerlab.emulation.process", serve, str(told)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -151,7 +151,7 @@ class EmulatorProcess:
 
     def stop(self) -> None:
         """End it: first by a word on its standard input, then by force."""
-        if self._child.stdin is not None:
+        if self._child.stdin is not None and not self._child.stdin.closed:
             with contextlib.suppress(OSError):
                 os.write(self._child.stdin.fileno(), GOODBYE)
             self._child.stdin.close()
@@ -172,8 +172,12 @@ def die_with_parent(number: int = signal.SIGTERM) -> None:
 
 
 def parent_died() -> bool:
-    """Tell, once standard input is readable, whether it ended without the parent's goodbye."""
-    if not select.select([PARENT], [], [], 0)[0]:
+    """Tell whether standard input has ended without the parent's goodbye.
+
+    The kernel's signal can come before the end of file: a dying parent's threads hold its files
+    until the last of them is gone.
+    """
+    if not select.select([PARENT], [], [], PARENT_END_S)[0]:
         return False
     return os.read(PARENT, len(GOODBYE)) != GOODBYE
 
@@ -212,7 +216,7 @@ def main(arguments: list[str]) -> None:
     if os.getppid() != parent:
         return
     serve = _resolve(arguments[0])
-    serve(EmulatorContext.load(arguments[1]))
+    serve(EmulatorContext.load(Path(arguments[1]).read_text()))
 
 
 if __name__ == "__main__":

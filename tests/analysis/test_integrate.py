@@ -35,6 +35,46 @@ def test_boxcar_reference_is_exact(shared):
     assert integrate(trace, start, stop).energy_j == pytest.approx(case["E"], rel=1e-12)
 
 
+def points(times_s, power, interval_s):
+    """Get a trace of point samples."""
+    instants = np.array([round(t * SECOND) for t in times_s], dtype=np.int64)
+    return PowerTrace(
+        instants, instants.copy(), np.asarray(power, dtype=float), round(interval_s * SECOND)
+    )
+
+
+def test_trapezoid_reference_is_exact(shared):
+    """Irregular points with interpolated edges reproduce the closed-form energy."""
+    case = json.loads(shared("references/integration_closed_form.json").read_text())[
+        "trapezoid_irregular"
+    ]
+    trace = points(case["t"], case["P"], 0.4)
+    start, stop = (round(edge * SECOND) for edge in case["window"])
+    integral = integrate(trace, start, stop)
+    assert integral.energy_j == pytest.approx(case["E"], rel=1e-12)
+    assert integral.gap_s == 0.0
+
+
+def test_gap_between_points_is_flagged_as_the_reference_expects(shared):
+    """Three seconds without a point are 12 J interpolated, and named."""
+    case = json.loads(shared("references/integration_closed_form.json").read_text())["gap"]
+    trace = points(case["t"], case["P"], case["nominal_interval"])
+    integral = integrate(trace, 0, 6 * SECOND)
+    assert integral.energy_j == pytest.approx(24.0)
+    assert (integral.gap_s, integral.gap_j) == pytest.approx((3.0, 12.0))
+
+
+@given(st.lists(st.floats(-5, 50), min_size=2, max_size=30), st.data())
+def test_energy_of_points_is_additive(power, data):
+    """The trapezoid with interpolated edges loses nothing at a cut."""
+    trace = points(range(len(power)), power, 1.0)
+    end = (len(power) - 1) * SECOND
+    a, b, c = sorted(data.draw(st.tuples(*[st.integers(0, end)] * 3)))
+    whole = integrate(trace, a, c).energy_j
+    parts = integrate(trace, a, b).energy_j + integrate(trace, b, c).energy_j
+    assert parts == pytest.approx(whole, rel=1e-9, abs=1e-9)
+
+
 @given(traces, st.data())
 def test_energy_is_additive_over_adjacent_windows(trace, data):
     """Two windows that meet hold the energy of their union."""
