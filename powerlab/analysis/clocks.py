@@ -69,9 +69,10 @@ def offset_and_delay(exchanges: ClockExchanges) -> tuple[Int64Array, Int64Array]
 def fit_board_clock(exchanges: ClockExchanges) -> ClockFit:
     """Fit the board's clock against the host's from all exchanges of a measurement.
 
-    The slope and the level come from the lower envelopes of the forward and of the
-    backward delays, whose shortest round trip bounds the asymmetry; the spread of the
-    bursts' own shortest round trips around that line tells how straight it is.
+    A line first: slope and level from the lower envelopes of the forward and of the
+    backward delays. Then the test of that line: each burst bounds the offset from both
+    sides (no message arrives before it was sent), and where the line leaves a burst's
+    bounds the clock's rate has moved, so the offset is interpolated between the bursts.
     """
     reference = int(exchanges.t1_ns.mean())
     offset, delay = offset_and_delay(exchanges)
@@ -83,12 +84,12 @@ def fit_board_clock(exchanges: ClockExchanges) -> ClockFit:
     level_f, slope_f = lower_envelope(sent, forward)
     level_b, slope_b = lower_envelope(received, backward)
     level, slope = (level_f - level_b) / 2, (slope_f - slope_b) / 2
-    residuals = _burst_residuals(
-        (sent + received) / 2, (offset - base).astype(np.float64), delay, (level, slope)
-    )
-    residual = float(np.sqrt(np.mean(residuals**2)))
+    at, low, high = _burst_bounds((sent + received) / 2, -backward, forward)
+    deviation = (low + high) / 2 - (level + slope * at)
+    straight = bool(np.all(np.abs(deviation) <= (high - low) / 2 + 1))
     shortest = int(delay.min())
-    u_offset = math.hypot(shortest / 2 / math.sqrt(3), residual)
+    spread = _spread(deviation) if straight else _curvature(at, deviation)
+    u_offset = math.hypot(shortest / 2 / math.sqrt(3), spread)
     span = max(float(np.ptp(sent)), 1.0)
     return ClockFit(
         reference_ns=reference,
@@ -97,29 +98,46 @@ def fit_board_clock(exchanges: ClockExchanges) -> ClockFit:
         u_offset_ns=u_offset,
         u_skew_ppm=u_offset * math.sqrt(2) / span * 1e6,
         round_trip_min_ns=shortest,
-        residual_ns=float(np.max(np.abs(residuals))),
+        residual_ns=float(np.max(np.abs(deviation))),
         exchanges=len(offset),
+        bend=() if straight else tuple(zip(at.tolist(), deviation.tolist(), strict=True)),
     )
 
 
-def _burst_residuals(
-    middle: FloatArray, offset: FloatArray, delay: Int64Array, line: tuple[float, float]
-) -> FloatArray:
-    """Get, for the quickest exchange of each burst, its distance from ``level + slope * t``."""
+def _burst_bounds(
+    middle: FloatArray, low: FloatArray, high: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Get, for each burst, its middle instant and the tightest bounds of the offset."""
     breaks = np.flatnonzero(np.diff(middle) > BURST_GAP_NS) + 1
-    bursts = np.split(np.arange(len(delay)), breaks)
-    best = np.array([burst[np.argmin(delay[burst])] for burst in bursts])
-    level, slope = line
-    residuals: FloatArray = offset[best] - (level + slope * middle[best])
-    return residuals
+    bursts = np.split(np.arange(len(middle)), breaks)
+    return (
+        np.array([middle[burst].mean() for burst in bursts]),
+        np.array([low[burst].max() for burst in bursts]),
+        np.array([high[burst].min() for burst in bursts]),
+    )
+
+
+def _spread(deviation: FloatArray) -> float:
+    return float(np.sqrt(np.mean(deviation**2)))
+
+
+def _curvature(at: FloatArray, deviation: FloatArray) -> float:
+    """Get how far bursts lie from the chord of their neighbours: what interpolation may miss."""
+    if len(at) < 3:
+        return _spread(deviation)
+    part = (at[1:-1] - at[:-2]) / (at[2:] - at[:-2])
+    chord = deviation[:-2] + part * (deviation[2:] - deviation[:-2])
+    return _spread(deviation[1:-1] - chord) / math.sqrt(1.5)
 
 
 def board_to_host(fit: ClockFit, board_ns: Int64Array) -> Int64Array:
     """Map board instants to host instants, int64 nanoseconds of any shape."""
     since = (board_ns - (fit.offset_ns + fit.reference_ns)).astype(np.float64)
-    host: Int64Array = fit.reference_ns + np.rint(since / (1 + fit.skew_ppm * 1e-6)).astype(
-        np.int64
-    )
+    elapsed = since / (1 + fit.skew_ppm * 1e-6)
+    if fit.bend:
+        at, deviation = np.array(fit.bend).T
+        elapsed = elapsed - np.interp(elapsed, at, deviation)
+    host: Int64Array = fit.reference_ns + np.rint(elapsed).astype(np.int64)
     return host
 
 

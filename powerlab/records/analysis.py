@@ -10,11 +10,13 @@ from powerlab.records.capture import FlagArray, FloatArray, Int64Array, freeze_a
 
 @dataclass(frozen=True, slots=True)
 class ClockFit:
-    """Board clock to host clock: ``host = board - offset(board)``, a line around a reference.
+    """Board clock to host clock: a line around a reference and, if it is not one, its bend.
 
     ``offset_ns`` is board minus host at ``reference_ns`` (host); ``skew_ppm`` the board's
     rate error; ``u_offset_ns`` the standard uncertainty of a mapped instant, from the
-    shortest round trip (rectangular) and the residual of the line.
+    shortest round trip (rectangular) and what the line, or the interpolation, leaves.
+    ``bend`` holds ``(host_ns - reference_ns, deviation_ns)`` of each burst of exchanges
+    where the rate moved during the measurement; between them the offset is interpolated.
     """
 
     reference_ns: int
@@ -25,6 +27,7 @@ class ClockFit:
     round_trip_min_ns: int
     residual_ns: float
     exchanges: int
+    bend: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,3 +133,52 @@ def test_samples_without_device_clock_are_stamped_by_arrival():
     assert np.abs(clock.stop_ns - true_stop_ns).max() <= 450_000_000
     assert clock.u_ns == pytest.approx(math.hypot(0.2, 0.25) / math.sqrt(3) * SECOND, rel=1e-6)
     assert np.all(np.diff(clock.stop_ns) >= 0)
+
+
+def bursts(seed, *, load_ppm, count=8, spacing_s=8.0):
+    """Simulate bursts over a loopback with a board whose rate rises while it works.
+
+    The board works in every second pause; returns the exchanges and a function that maps
+    host seconds to true board nanoseconds.
+    """
+    rng = np.random.default_rng(seed)
+    middles = np.arange(count) * spacing_s
+    knots = np.arange(0, count * spacing_s, spacing_s / 2)
+    rates = np.where(np.arange(len(knots)) % 4 < 2, load_ppm, 0.0) * 1e-6
+    bent = np.concatenate(([0.0], np.cumsum(rates[:-1] * spacing_s / 2)))
+
+    def board(host_ns):
+        extra = np.interp(host_ns / SECOND, knots, bent) * SECOND
+        return np.rint(host_ns + extra).astype(np.int64) + 10**15
+
+    t1 = np.concatenate([m * SECOND + np.arange(60) * 1_500_000 for m in middles])
+    arrive = t1 + 100_000 + rng.exponential(60_000, len(t1))
+    leave = arrive + 20_000
+    back = leave + 100_000 + rng.exponential(60_000, len(t1))
+    found = ClockExchanges(
+        t1_ns=np.rint(t1).astype(np.int64),
+        t2_board_ns=board(arrive),
+        t3_board_ns=board(leave),
+        t4_ns=np.rint(back).astype(np.int64),
+    )
+    return found, board
+
+
+@pytest.mark.parametrize("load_ppm", [0.0, 2.0, 5.0, 200.0])
+def test_a_rate_that_moves_with_load_stays_inside_the_stated_u(load_ppm):
+    """Between bursts the offset is interpolated, and what that misses is in u."""
+    worst = []
+    for seed in range(20):
+        found, board = bursts(seed, load_ppm=load_ppm)
+        fit = fit_board_clock(found)
+        host = np.linspace(0, 56, 200) * SECOND
+        error = board_to_host(fit, board(host)) - host
+        worst.append(np.sqrt(np.mean(error**2)) / fit.u_offset_ns)
+    assert np.mean(worst) <= 1.0
+    assert np.max(worst) <= 2.0
+
+
+def test_a_straight_clock_is_not_bent():
+    """Where the line stays inside every burst's bounds, it is kept."""
+    assert fit_board_clock(bursts(0, load_ppm=0.0)[0]).bend == ()
+    assert fit_board_clock(bursts(0, load_ppm=200.0)[0]).bend != ()
