@@ -25,11 +25,15 @@ MODULES = (
     "windows",
 )
 
+GREETING = b"powerlab-agent: send\n"
+"""The first stage's only words: whoever gets the payload must be a Python that waits for it."""
+
 STAGE_ZERO = (
-    'import sys;s=getattr(sys.stdin,"buffer",sys.stdin);'
+    f'import sys;print("{GREETING.decode().strip()}");sys.stdout.flush();'
+    's=getattr(sys.stdin,"buffer",sys.stdin);'
     'exec(compile(s.read(int(s.readline())),"powerlab-agent","exec"))'
 )
-"""Reads the payload's length and the payload from stdin, and nothing beyond."""
+"""Greets, then reads the payload's length and the payload from stdin, and nothing beyond."""
 
 # This much must parse on any Python, so that an old one can say that it is too old.
 _BOOTSTRAP = """\

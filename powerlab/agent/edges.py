@@ -12,6 +12,7 @@ A record is written completely before the count says that it is there.
 """
 
 import contextlib
+import fcntl
 import mmap
 import os
 import struct
@@ -38,6 +39,29 @@ SUFFIX = ".bin"
 def edge_path(pid: int) -> str:
     """Get the path of the edge file of the agent process ``pid`` on this machine."""
     return os.path.join(tempfile.gettempdir(), f"{PREFIX}{pid}{SUFFIX}")
+
+
+def remove_orphans() -> List[int]:
+    """Remove the edge files that no living agent holds; get the process ids in their names."""
+    orphans = []
+    for name in os.listdir(tempfile.gettempdir()):
+        number = name[len(PREFIX) : -len(SUFFIX)]
+        if name == f"{PREFIX}{number}{SUFFIX}" and number.isdigit():
+            path = edge_path(int(number))
+            if _is_orphan(path):
+                remove(path)
+                orphans.append(int(number))
+    return orphans
+
+
+def _is_orphan(path: str) -> bool:
+    """Get whether the file is complete and its writer's lock, which dies with it, is gone."""
+    try:
+        with open(path, "rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return os.fstat(stream.fileno()).st_size == FILE_SIZE
+    except OSError:
+        return False
 
 
 def read_edges(
@@ -67,12 +91,11 @@ class EdgeFile:
         self._lock = threading.RLock()
         self._count = 0
         self._last = (IDLE, WARM_UP_TAG)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
-        try:
-            os.ftruncate(descriptor, FILE_SIZE)
-            self._map = mmap.mmap(descriptor, FILE_SIZE)
-        finally:
-            os.close(descriptor)
+        # Stays open: its lock tells other agents that this one lives.
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(self._descriptor, FILE_SIZE)
+        self._map = mmap.mmap(self._descriptor, FILE_SIZE)
         self._touch_pages()
         self._map[: len(MAGIC)] = MAGIC
 

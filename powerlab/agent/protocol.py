@@ -106,7 +106,7 @@ class Unpacker:
     def _take(self) -> Optional[List[Frame]]:
         """Take one frame off the buffer: None while incomplete, a list of at most one else."""
         _, json_length, blob_length = HEADER.unpack_from(self._buffer)
-        no_object = self._buffer[HEADER.size : HEADER.size + 1] not in (b"", b"{")
+        no_object = bytes(self._buffer[HEADER.size : HEADER.size + 1]) not in (b"", b"{")
         if json_length > MAX_JSON or blob_length > MAX_BLOB or no_object:
             self._skip(len(MAGIC))
             return []

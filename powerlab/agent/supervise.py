@@ -17,13 +17,16 @@ from powerlab.agent.loop import Agent, take_streams
 ENDED_BY_SIGNAL = "powerlab-agent: ended with signal"
 """What stderr says, followed by the signal's number and name."""
 
-PATIENCE_S = 2
+PATIENCE_S = 0.5
+"""For the child to act on a signal; it cannot while a native call holds Python's lock."""
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main() -> None:
     """Start the agent on this process's stdin and stdout; never returns."""
+    for orphan in edges.remove_orphans():  # its parent was killed together with it
+        _remove_files_of(orphan)
     parent = os.getpid()
     child = os.fork()
     if child == 0:
@@ -36,11 +39,16 @@ def main() -> None:
     os._exit(_clean_up_after(child, status))
 
 
+def _remove_files_of(child: int) -> None:
+    edges.remove(edges.edge_path(child))
+    shutil.rmtree(models.temporary_root(child), ignore_errors=True)
+
+
 def _forward_signals(child: int) -> None:
     def forward(number: int, _frame: Any) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, number)
-        signal.alarm(PATIENCE_S)
+        signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
 
     def lose_patience(_number: int, _frame: Any) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -53,8 +61,7 @@ def _forward_signals(child: int) -> None:
 
 def _clean_up_after(child: int, status: int) -> int:
     """Remove the child's files; get the exit status that tells how it ended."""
-    edges.remove(edges.edge_path(child))
-    shutil.rmtree(models.temporary_root(child), ignore_errors=True)
+    _remove_files_of(child)
     if not os.WIFSIGNALED(status):
         return os.WEXITSTATUS(status)
     number = os.WTERMSIG(status)

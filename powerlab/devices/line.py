@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from powerlab.agent.bundle import payload
+from powerlab.agent.bundle import GREETING, payload
 from powerlab.agent.protocol import Frame, Message, Unpacker, pack
 from powerlab.errors import PowerlabError, TargetError
 from powerlab.transport.process import ProcessChannel
@@ -78,6 +78,7 @@ class AgentLine:
         """
         deadline_ns = now_ns() + nanoseconds(limit_s)
         doing = "starting the agent"
+        self._await_greeting(deadline_ns, doing)
         self._write(payload(), deadline_ns, doing)
         # Nothing more is sent before the agent is up: its first stage would swallow it.
         self._await(lambda message: message.get("ready") is True, deadline_ns, doing)
@@ -127,14 +128,29 @@ class AgentLine:
                 frame, received_ns = self._waiting.pop(0)
                 if wanted(frame[0]):
                     return frame, received_ns
-            try:
-                data = self._channel.read(deadline_ns)
-            except TimeoutError as error:
-                raise self._silence(doing) from error
-            received_ns = now_ns()
-            if not data:
-                raise self._end(doing)
+            data, received_ns = self._read(deadline_ns, doing)
             self._waiting += [(frame, received_ns) for frame in self._unpacker.feed(data)]
+
+    def _await_greeting(self, deadline_ns: int, doing: str) -> None:
+        """Skip what a login prints, until the first stage asks for the agent.
+
+        A shell that never starts Python must not be fed with 60 kB of source.
+        """
+        seen = b""
+        while GREETING not in seen:
+            seen += self._read(deadline_ns, doing)[0]
+        before, _, after = seen.partition(GREETING)
+        self._unpacker.feed(before + after)
+
+    def _read(self, deadline_ns: int, doing: str) -> tuple[bytes, int]:
+        try:
+            data = self._channel.read(deadline_ns)
+        except TimeoutError as error:
+            raise self._silence(doing) from error
+        received_ns = now_ns()
+        if not data:
+            raise self._end(doing)
+        return data, received_ns
 
     def _refusal(self, message: Message) -> TargetError:
         return TargetError(
@@ -149,7 +165,7 @@ class AgentLine:
             hint="check that the board is still on and reachable, and whether it is overloaded",
             context=self._context(),
         )
-        self._channel.close(grace_s=0.5)
+        self._channel.close(grace_s=1.0)
         return error
 
     def _end(self, doing: str) -> PowerlabError:

@@ -11,7 +11,12 @@ from powerlab.devices.line import AgentLine
 from powerlab.errors import PowerlabError, TargetError
 from powerlab.transport.process import ProcessChannel
 from powerlab.transport.ssh import ssh_command
-from powerlab.transport.ssh_failures import SSH_FAILED, explain_ssh_failure, ssh_missing
+from powerlab.transport.ssh_failures import (
+    SSH_FAILED,
+    explain_ssh_failure,
+    known_ssh_failure,
+    ssh_missing,
+)
 
 PYTHON_TOO_OLD = 98
 """The exit status by which the agent's first stage says so."""
@@ -37,8 +42,8 @@ def open_by_ssh(bench: Bench) -> AgentLine:
             return python_too_old(bench.host, stderr)
         if started and returncode != SSH_FAILED:
             return explain_agent_end(bench.host, stderr, returncode)
-        if started and not stderr.strip():
-            return explain_unknown_end(bench.host, stderr)
+        if started:
+            return known_ssh_failure(stderr, bench.host) or explain_unknown_end(bench.host, stderr)
         return explain_ssh_failure(
             stderr,
             returncode,

@@ -41,10 +41,8 @@ def explain_ssh_failure(
     ``returncode`` is that of ssh: 255 for its own failures, else the remote command's.
     SetupError and ConfigError where the trouble is on this computer, else TargetError.
     """
-    known = known_ssh_failure(stderr, host, known_hosts_file=known_hosts_file)
-    if known is not None:
-        return known
-    if returncode in (COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE):
+    not_started = re.search(r": (?:command )?not found$", stderr, re.MULTILINE)
+    if returncode in (COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE) or not_started:
         return TargetError(
             f"{host} has no Python that can be started as {python}",
             hint="install python3 on the board, or name its interpreter in the bench (python = …)",
@@ -52,6 +50,10 @@ def explain_ssh_failure(
         )
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     said = lines[-1] if lines else "it said nothing"
+    if returncode == SSH_FAILED:  # any other status is the remote command's own
+        known = known_ssh_failure(stderr, host, known_hosts_file=known_hosts_file)
+        if known is not None:
+            return known
     address = parse_address(host)
     who = "ssh" if returncode == SSH_FAILED else "the command on the board"
     return TargetError(

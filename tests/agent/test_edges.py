@@ -75,3 +75,14 @@ def test_impossible_count() -> None:
     """A count beyond the end is reported, not followed."""
     with pytest.raises(ValueError, match="cannot hold"):
         read_edges(b"PLEDGE01" + struct.pack("<Q", 9) + bytes(16))
+
+
+def test_only_orphans_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dead agent's file goes; a living one's, an unfinished one and a stranger's stay."""
+    monkeypatch.setattr(edges.tempfile, "gettempdir", lambda: str(tmp_path))
+    EdgeFile(edges.edge_path(1))
+    Path(edges.edge_path(2)).write_bytes(bytes(edges.FILE_SIZE))
+    Path(edges.edge_path(3)).write_bytes(b"")
+    (tmp_path / "powerlab-edges-mine.bin").write_bytes(bytes(edges.FILE_SIZE))
+    assert edges.remove_orphans() == [2]
+    assert len(list(tmp_path.iterdir())) == 3

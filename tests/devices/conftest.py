@@ -13,6 +13,8 @@ import pytest
 
 from powerlab.agent import edges
 from powerlab.catalog.bench_profile import Bench
+from powerlab.devices.link import BoardLink
+from powerlab.devices.open import open_board
 
 HERE = Path(__file__).parent
 
@@ -58,6 +60,14 @@ def make_bench() -> Callable[..., Bench]:
         return Bench.model_validate(defaults | options)
 
     return make
+
+
+@pytest.fixture
+def board(place: BoardPlace, make_bench: Callable[..., Bench]) -> Iterator[BoardLink]:
+    """Get this computer as a board; afterwards nothing but the model cache may be left."""
+    with open_board(make_bench()) as link:
+        yield link
+    assert place.leftovers() == []
 
 
 @pytest.fixture

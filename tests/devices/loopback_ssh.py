@@ -33,6 +33,16 @@ class Server(asyncssh.SSHServer):
         return True
 
 
+async def _pump(source: Any, sink: Any) -> None:
+    """Pass bytes on to the end; who reads no more loses them, as with OpenSSH's server."""
+    with contextlib.suppress(OSError, asyncssh.Error):
+        while data := await source.read(1 << 16):
+            sink.write(data)
+            await sink.drain()
+    if isinstance(sink, asyncio.StreamWriter):
+        sink.close()
+
+
 async def _run(process: asyncssh.SSHServerProcess[bytes]) -> None:
     process.stdout.write(NOISE)
     child = await asyncio.create_subprocess_shell(
@@ -42,15 +52,18 @@ async def _run(process: asyncssh.SSHServerProcess[bytes]) -> None:
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
     )
+    feeding = asyncio.create_task(_pump(process.stdin, child.stdin))
     try:
-        await process.redirect(stdin=child.stdin, stdout=child.stdout, stderr=child.stderr)
+        await asyncio.gather(
+            _pump(child.stdout, process.stdout), _pump(child.stderr, process.stderr)
+        )
         status = await child.wait()
-        await process.stdout.drain()
         if status < 0:
             process.exit_with_signal(signal.Signals(-status).name.removeprefix("SIG"))
         else:
             process.exit(status)
     finally:
+        feeding.cancel()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
 

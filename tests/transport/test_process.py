@@ -55,10 +55,11 @@ def test_write_deadline() -> None:
         assert channel.close(grace_s=0.1) == -15
 
 
-def test_write_to_the_dead() -> None:
-    """Writing to a child that is gone is a broken pipe."""
-    with _python("") as channel:
-        assert channel.read(_within(20)) == b""
+def test_write_to_the_deaf() -> None:
+    """Writing to a child that has closed its input is a broken pipe."""
+    source = "import os, signal\nos.close(0)\nprint('deaf', flush=True)\nsignal.pause()"
+    with _python(source) as channel:
+        assert channel.read(_within(20)).startswith(b"deaf")
         with pytest.raises(BrokenPipeError):
             channel.write(b"hello", _within(20))
 
