@@ -6,7 +6,8 @@ system call and no traffic inside a measured window. Little endian::
     offset 0   8 bytes   b"PLEDGE01"
     offset 8   u64       count of complete records
     offset 16  records   i64 instant [ns, this machine's CLOCK_MONOTONIC_RAW],
-                         i32 level (1 busy, 0 idle), i32 tag (run index, -1 for warm-up)
+                         i32 level (1 busy, 0 idle), i32 tag (run index, -1 for warm-up,
+                         -2 for a marker)
 
 A record is written completely before the count says that it is there.
 """
@@ -31,6 +32,7 @@ FILE_SIZE = HEADER_SIZE + CAPACITY * RECORD.size
 BUSY = 1
 IDLE = 0
 WARM_UP_TAG = -1
+MARKER_TAG = -2
 
 PREFIX = "powerlab-edges-"
 SUFFIX = ".bin"

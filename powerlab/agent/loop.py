@@ -47,6 +47,7 @@ class Agent:
             "warm": self._warm,
             "run": self._run,
             "idle": self._idle,
+            "draw": self._draw,
         }
 
     def serve(self) -> None:
@@ -158,6 +159,10 @@ class Agent:
             passes=message["passes"],
             deadline_s=message["deadline_s"],
         )
+
+    def _draw(self, message: Message, _blob: bytes) -> Message:
+        invoke = self._loaded().invoke
+        return windows.draw(invoke, self._state, self._edges, message["chips"], message["chip_s"])
 
     def _idle(self, message: Message, _blob: bytes) -> Message:
         return windows.idle(message["seconds"])

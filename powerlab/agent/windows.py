@@ -3,7 +3,7 @@
 import array
 import gc
 import time
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, List
 
 from powerlab.agent import edges
 from powerlab.agent.clock import now_ns
@@ -74,14 +74,68 @@ def idle(seconds: float) -> Window:
     return _reply(start, now_ns(), array.array("q"))
 
 
+def draw(
+    invoke: Callable[[Any], None],
+    state: Any,
+    file: edges.EdgeFile,
+    chips: List[int],
+    chip_s: float,
+) -> Window:
+    """Draw a marker: one chip of load for each 1 in ``chips``, of rest for each 0.
+
+    Chips end on a schedule kept from the start, or with the inference under way then.
+    ``done_board_ns`` of the reply holds the edges drawn, to busy and to idle by turns.
+    """
+    if file.room() < 2 * len(chips) + 2:
+        raise _no_room()
+    drawn = array.array("q")
+    now, chip_ns, level = now_ns, round(chip_s * 1e9), edges.IDLE
+    gc.collect()
+    gc.disable()
+    try:
+        start = now()
+        for number, chip in enumerate(chips):
+            if chip != level:
+                level = edges.BUSY if chip else edges.IDLE
+                drawn.append(now())
+                file.publish(level, edges.MARKER_TAG, drawn[-1])
+            until = start + (number + 1) * chip_ns
+            if level == edges.BUSY:
+                while now() < until:
+                    invoke(state)
+            else:
+                time.sleep(max(0, until - now()) / 1e9)
+    except Exception as error:
+        raise _failed(error) from error
+    finally:
+        if level == edges.BUSY:
+            drawn.append(now())
+            file.publish(edges.IDLE, edges.MARKER_TAG, drawn[-1])
+        gc.enable()
+    return dict(_reply(start, now(), drawn), passes=0)
+
+
+def _no_room() -> AgentError:
+    return AgentError(
+        "edge-file-full",
+        "the agent has published more edges than its edge file holds",
+        "split the measurement into several",
+    )
+
+
+def _failed(error: Exception) -> AgentError:
+    return AgentError(
+        "inference-failed",
+        f"the runtime failed in the middle of a window: {reason(error)}",
+        "run the model on the board by hand to see whether it runs at all",
+        reason(error),
+    )
+
+
 def _window(loop: Callable[[int], "array.array[int]"], file: edges.EdgeFile, tag: int) -> Window:
     """Run ``loop(start)`` between a busy and an idle edge; it ends with its last stamp."""
     if file.room() < 3:
-        raise AgentError(
-            "edge-file-full",
-            "the agent has published more edges than its edge file holds",
-            "split the measurement into several",
-        )
+        raise _no_room()
     stop = 0
     gc.collect()
     gc.disable()
@@ -91,12 +145,7 @@ def _window(loop: Callable[[int], "array.array[int]"], file: edges.EdgeFile, tag
         done = loop(start)
         stop = done[-1]
     except Exception as error:
-        raise AgentError(
-            "inference-failed",
-            f"the runtime failed in the middle of a window: {reason(error)}",
-            "run the model on the board by hand to see whether it runs at all",
-            reason(error),
-        ) from error
+        raise _failed(error) from error
     finally:
         file.publish(edges.IDLE, tag, stop or now_ns())
         gc.enable()

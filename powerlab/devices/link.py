@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -128,6 +128,15 @@ class BoardLink:
             request | {"deadline_s": deadline_s}, deadline_s, f"in run {index + 1}"
         )
         return _phase("run", index, reply)
+
+    def draw(self, index: int, chips: Sequence[int], chip_s: float) -> Phase:
+        """Draw a marker: load for each 1 of ``chips``, rest for each 0, ``chip_s`` long each.
+
+        The phase's ``done_board_ns`` are the edges drawn, to busy and to idle by turns.
+        """
+        request = {"do": "draw", "chips": [int(chip) for chip in chips], "chip_s": chip_s}
+        reply = self._window(request, len(chips) * chip_s, "drawing a marker")
+        return _phase("marker", index, reply)
 
     def idle(self, seconds: float, index: int) -> Phase:
         """Let the board idle for ``seconds``."""

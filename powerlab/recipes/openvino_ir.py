@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
@@ -37,6 +38,8 @@ def write_openvino_ir(recipe: Recipe, weights: Mapping[str, Weights], xml: Path)
     .bin repeats everywhere. Raises ``ImportError`` when ``openvino`` is not installed and
     ``OSError`` when the files cannot be written.
     """
+    # Its telemetry would report the import over the network; without it, a stub serves.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino  # noqa: PLC0415  optional, 0.3 s
     from openvino import opset13 as opset  # noqa: PLC0415
 

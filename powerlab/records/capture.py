@@ -146,9 +146,10 @@ class ClockExchanges:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One stretch of the protocol on the board: "idle", "warm-up", "guard" or "run".
+    """One stretch of the protocol on the board: "idle", "warm-up", "guard", "run" or "marker".
 
-    A guard is undisturbed idle next to a run.
+    A guard is undisturbed idle next to a run; a marker is a known pattern of load, whose
+    ``done_board_ns`` are its edges, to busy and to idle by turns.
 
     ``index`` counts the phases of one kind from 0; ``passes`` counts forward passes, each
     of which infers a whole batch; ``done_board_ns`` is int64 ``(passes,)``, the instant at

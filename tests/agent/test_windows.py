@@ -10,7 +10,7 @@ import pytest
 
 from powerlab.agent import windows
 from powerlab.agent.clock import CLOCK_ID, _from_float, now_ns
-from powerlab.agent.edges import BUSY, IDLE, WARM_UP_TAG, EdgeFile, read_edges
+from powerlab.agent.edges import BUSY, IDLE, MARKER_TAG, WARM_UP_TAG, EdgeFile, read_edges
 from powerlab.agent.faults import AgentError
 
 
@@ -111,3 +111,30 @@ def test_clock_without_the_exact_call() -> None:
     assert CLOCK_ID == 4
     before, between, after = now_ns(), _from_float(), now_ns()
     assert before - 1000 <= between <= after + 1000
+
+
+def test_a_marker_draws_its_chips(file: EdgeFile) -> None:
+    """Load follows the chips on their schedule, and every edge is published and replied."""
+    reply = windows.draw(Work().invoke, None, file, [1, 1, 0, 1, 0, 0], 0.004)
+    drawn = reply["done_board_ns"]
+    assert [(level, tag) for _, level, tag in _edges(file)] == [
+        (BUSY, MARKER_TAG),
+        (IDLE, MARKER_TAG),
+    ] * 2
+    assert [t_ns for t_ns, _, _ in _edges(file)] == drawn
+    planned = [0.0, 0.008, 0.012, 0.016]
+    late = [
+        at - reply["start_board_ns"] - 1e9 * plan for at, plan in zip(drawn, planned, strict=True)
+    ]
+    assert min(late) >= 0
+    assert reply["stop_board_ns"] - reply["start_board_ns"] >= 24_000_000
+    assert reply["passes"] == 0
+
+
+def test_a_marker_that_fails_ends_idle(file: EdgeFile) -> None:
+    """A runtime that fails in a marker leaves the last edge at idle."""
+    with pytest.raises(AgentError) as caught:
+        windows.draw(Work(fail_at=2).invoke, None, file, [1, 0, 1], 0.002)
+    assert caught.value.code == "inference-failed"
+    assert _edges(file)[-1][1] == IDLE
+    assert gc.isenabled()
