@@ -52,7 +52,8 @@ def _samples(capture: Capture, done: Estimate) -> Iterable[Finding]:
             code="over-range",
             severity=Severity.BLOCKING,
             message=f"{over} of {len(flags)} samples were beyond the meter's range",
-            hint="state a higher --peak-current or take a meter with a larger range",
+            hint="correct the power under load in the device profile, which chooses the range, "
+            "or take a meter with a larger one",
             evidence={"samples": over},
         )
     lost = int(np.count_nonzero(flags & (SampleFlag.LOST | SampleFlag.NOT_AVAILABLE)))
@@ -79,8 +80,8 @@ def _windows(done: Estimate) -> Iterable[Finding]:
             code="meter-too-slow",
             severity=Severity.BLOCKING,
             message=f"a run holds only {fewest} whole samples of this meter",
-            hint=f"make each run at least {(FEWEST_SAMPLES + 3) * interval_s:.1f} s long "
-            "(--run-seconds), or take a faster meter",
+            hint=f"use a protocol with runs of {(FEWEST_SAMPLES + 3) * interval_s:.1f} s at least, "
+            "or a faster meter",
             evidence={"samples": fewest},
         )
     tail_j = float(np.mean([run.tail_j for run in done.energies.runs]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from powerlab import session
@@ -13,40 +13,17 @@ from powerlab.catalog.layers import Catalog, load_catalog
 from powerlab.circumstances import timebase, wiring
 from powerlab.cli._entry import load_entry
 from powerlab.cli._output import check_run_root
+from powerlab.cli._plan import Outcome, Plan
 from powerlab.cli._progress import View
 from powerlab.cli._reporting import check_report, report_paths
 from powerlab.cli._resolve import Chosen, Wanted, choose, choose_bench
 from powerlab.errors import Interrupted
 from powerlab.records import Truth
-from powerlab.session import Finished, Job
+from powerlab.session import Job
 from powerlab.store.archive import run_root
 from powerlab.store.run_folder import RunWriter
 
 TruthOf = Callable[[Mapping[int, int]], Truth]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Everything that is decided before anything is measured.
-
-    ``root`` is where runs go, ``reports`` where the report of each batch size goes.
-    """
-
-    catalog: Catalog
-    wanted: Wanted
-    chosen: Chosen
-    root: Path
-    reports: Mapping[int, Path]
-    lang: str
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """A finished measurement and where it is kept."""
-
-    job: Job
-    finished: Finished
-    folder: Path
 
 
 def prepare(wanted: Wanted, *, lab: Path | None, report: Path | None, lang: str) -> Plan:

@@ -13,7 +13,7 @@ from powerlab.store.manifest import versions
 from powerlab.store.run_folder import attach
 
 if TYPE_CHECKING:
-    from powerlab.cli._measuring import Outcome, Plan
+    from powerlab.cli._plan import Outcome, Plan
     from powerlab.cli._progress import View
 
 SAMPLE = {"en": "energy", "zh": "能耗"}
