@@ -100,8 +100,11 @@ def emulated_bench(
     serve_meter = _emulator(instrument)
     directory = Path(tempfile.mkdtemp(prefix=PREFIX))
     started: list[EmulatorProcess] = []
+    cores = tuple(sorted(os.sched_getaffinity(0)))
     try:
-        context = EmulatorContext(directory, seed, device, instrument, wanted)
+        # A board is a box of its own: host and emulators leave it the agent's core.
+        os.sched_setaffinity(0, cores[:-1] or cores)
+        context = EmulatorContext(directory, seed, device, instrument, wanted, cores)
         for place in (context.box, context.edges):
             place.mkdir()
         for name, serve in (("board", BOARD), ("meter", serve_meter)):
@@ -116,6 +119,7 @@ def emulated_bench(
         for process in started:
             process.stop()
         shutil.rmtree(directory, ignore_errors=True)
+        os.sched_setaffinity(0, cores)
 
 
 def board_python(runtime: str) -> str:

@@ -58,7 +58,15 @@ class Board:
 
     def start(self, words: list[str], channel: Any) -> Command:
         """Start a command for a session; OSError where the program is not there."""
-        command = Command(words, self.context.box, channel, self.on_board_clock, self.command_ended)
+        context = self.context
+        command = Command(
+            words,
+            context.box,
+            context.cores,
+            channel,
+            rewrite=self.on_board_clock,
+            ended=self.command_ended,
+        )
         self.commands.add(command)
         return command
 

@@ -13,6 +13,7 @@ import select
 import signal
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,9 @@ class Command:
         self,
         words: list[str],
         box: Path,
+        cores: tuple[int, ...],
         channel: Any,
+        *,
         rewrite: Callable[[object], object],
         ended: Callable[[Command], None],
     ) -> None:
@@ -50,7 +53,7 @@ class Command:
             cwd=box,
             env=environment(box),
             start_new_session=True,
-            preexec_fn=_die_with_the_board,  # noqa: PLW1509 -- this process has one thread
+            preexec_fn=partial(_enter_the_box, cores),  # noqa: PLW1509 -- this process has one thread
         )
         self._stdin = _descriptor(self._child.stdin)
         self._open = {_descriptor(self._child.stdout), _descriptor(self._child.stderr)}
@@ -161,8 +164,10 @@ def environment(box: Path) -> dict[str, str]:
     return {**kept, **place, "USER": USER, "LANG": "C.UTF-8", "POWERLAB_EMULATED": "1"}
 
 
-def _die_with_the_board() -> None:
+def _enter_the_box(cores: tuple[int, ...]) -> None:
     die_with_parent(signal.SIGKILL)
+    if cores:
+        os.sched_setaffinity(0, cores)
 
 
 def _descriptor(stream: Any) -> int:

@@ -44,7 +44,8 @@ class EmulatorContext:
     """What an emulator is told: the bench's directory, the world's seed, the profiles, faults.
 
     ``edges`` below the directory holds the edge files of the board's agents, ``box`` is the
-    board's own home and temporary directory.
+    board's own home and temporary directory. ``cores`` are the processors the board may use,
+    all that there are where it is empty; the agent takes the last, and nothing else here does.
     """
 
     directory: Path
@@ -52,6 +53,7 @@ class EmulatorContext:
     device: DeviceProfile
     instrument: InstrumentProfile | None = None
     faults: tuple[Fault, ...] = ()
+    cores: tuple[int, ...] = ()
 
     @property
     def edges(self) -> Path:
@@ -83,6 +85,7 @@ class EmulatorContext:
                 "device": self.device.model_dump(mode="json", by_alias=True),
                 "instrument": instrument and instrument.model_dump(mode="json", by_alias=True),
                 "faults": [[fault.kind, fault.at_s] for fault in self.faults],
+                "cores": self.cores,
             }
         )
 
@@ -97,6 +100,7 @@ class EmulatorContext:
             device=DeviceProfile.model_validate(data["device"]),
             instrument=instrument and InstrumentProfile.model_validate(instrument),
             faults=tuple(Fault(kind, at_s) for kind, at_s in data["faults"]),
+            cores=tuple(data["cores"]),
         )
 
 
