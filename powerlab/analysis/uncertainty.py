@@ -16,7 +16,10 @@ from scipy import special
 
 from powerlab.records import Component, Distribution, FloatArray, Quantity
 
-BINS = 1 << 14
+BINS = 1 << 13
+MINOR = 0.01
+"""Lines below this share of the combined u are convolved together, as one normal."""
+
 COVERAGE = 0.95
 
 
@@ -63,7 +66,7 @@ def expanded_uncertainty(budget: Sequence[Component], p: float = COVERAGE) -> fl
     The densities are convolved numerically on a grid of exact cell masses; relative
     error below 1e-3 of the result. 0 for an empty or exact budget.
     """
-    lines = [line for line in budget if line.u > 0]
+    lines = _merge_minor([line for line in budget if line.u > 0])
     if not lines:
         return 0.0
     if len(lines) == 1:
@@ -78,6 +81,16 @@ def expanded_uncertainty(budget: Sequence[Component], p: float = COVERAGE) -> fl
         spectrum *= np.fft.rfft(np.fft.ifftshift(mass))
     total = np.fft.fftshift(np.fft.irfft(spectrum, BINS))
     return _central_half_width(total, step, p)
+
+
+def _merge_minor(lines: list[Component]) -> list[Component]:
+    """Join lines too small for their shape to show; their variance is kept."""
+    limit = MINOR * standard_uncertainty(lines)
+    minor = [line for line in lines if line.u < limit]
+    if len(minor) < 2:
+        return lines
+    rest = [line for line in lines if line.u >= limit]
+    return [*rest, component("minor lines", "B", standard_uncertainty(minor))]
 
 
 def _central_half_width(mass: FloatArray, step: float, p: float) -> float:
