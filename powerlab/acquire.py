@@ -33,13 +33,13 @@ class Sink(Protocol):
 class Acquisition:
     """A meter being read in the background for the length of a ``with`` block.
 
-    Every block reaches the sink before anything else sees it. A failure of the meter is
-    kept and raised by ``check``, ``wait_until`` and ``finish``.
+    ``setup`` is what the driver set. Every block reaches the sink before anything else sees
+    it. A failure of the meter is kept and raised by ``check``, ``wait_until``, ``finish``.
     """
 
     def __init__(self, meter: Meter, setup: MeterSetup, sink: Sink) -> None:
         self._meter = meter
-        self._setup = setup
+        self.setup = setup
         self._sink = sink
         self._blocks: list[SampleBlock] = []
         self._stop = threading.Event()
@@ -91,7 +91,7 @@ class Acquisition:
 
     def wait_until(self, instant_ns: int) -> None:
         """Wait until the meter has been read later than an instant plus its own delay."""
-        delay_s = self._setup.latency_s + self._setup.latency_limit_s + 2 * self._setup.interval_s
+        delay_s = self.setup.latency_s + self.setup.latency_limit_s + 2 * self.setup.interval_s
         target = instant_ns + int(delay_s * NS_PER_S)
         deadline = target + int(START_LIMIT_S * NS_PER_S)
         while not self._blocks or self._blocks[-1].sent_ns < target:
@@ -108,7 +108,7 @@ class Acquisition:
         self._stop.set()
         self._thread.join(timeout=START_LIMIT_S)
         self.check()
-        return join_blocks(self._meter, self._setup, self._blocks)
+        return join_blocks(self._meter, self.setup, self._blocks)
 
 
 def join_blocks(meter: Meter, setup: MeterSetup, blocks: list[SampleBlock]) -> MeterTrace:

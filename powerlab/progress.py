@@ -49,9 +49,12 @@ class Watch:
             "start": BURST_S,
             "idle": protocol.idle_s + BURST_S,
             "warm-up": protocol.warm_up_limit_s + self.guard_s + BURST_S,
+            "marker": protocol.marker_s + 2 * self.guard_s + BURST_S,
             "run": protocol.run_s + 2 * self.guard_s + BURST_S,
         }
-        self._ahead = ["start", "idle", "warm-up", *["run"] * protocol.runs, "idle"]
+        marker = ["marker"] if protocol.marker_s else []
+        runs = ["run"] * protocol.runs
+        self._ahead = ["start", "idle", "warm-up", *marker, *runs, *marker, "idle"]
         self._acquisition = acquisition
         self._setup = setup
         self._wiring = wiring
@@ -80,6 +83,8 @@ class Watch:
         self._now = (phase, index, count)
         self._entered_ns = now_ns()
         self._ahead = self._ahead[1:]
+        if phase in self._ahead:
+            self._ahead = self._ahead[self._ahead.index(phase) :]
         self._tell()
 
     def _tick(self) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from powerlab.acquire import Acquisition, Sink
+from powerlab.analysis.codes import MarkerPlan, plan_marker
 from powerlab.analysis.conclude import conclude
 from powerlab.catalog.bench_profile import Bench
 from powerlab.catalog.device_profile import DeviceProfile
@@ -167,10 +168,14 @@ class _Conductor:
         self.watch.enter("warm-up", 0, 1)
         warm = self._keep(self.board.warm_up(protocol.warm_up_limit_s))
         self._idle("guard", 0, self.watch.guard_s)
-        passes = passes_per_run(warm, protocol.run_s)
+        pace_s = pass_duration_s(warm)
+        passes = max(1, math.ceil(protocol.run_s / pace_s))
+        marker = self._plan_marker(pace_s)
+        self._draw(0, marker)
         for index in range(protocol.runs):
             self._exchange(BURST)
             self._run(index, passes)
+        self._draw(1, marker)
         self._exchange(BURST)
         self._idle("idle", 1, protocol.idle_s)
         self._exchange(FIRST_BURST)
@@ -183,6 +188,24 @@ class _Conductor:
         deadline_s = 4 * self.job.protocol.run_s + 30
         self._keep(self.board.run(index, passes, deadline_s))
         self._idle("guard", 2 * index + 2, guard_s)
+
+    def _plan_marker(self, pace_s: float) -> MarkerPlan | None:
+        """Plan a marker that this meter can see and this workload can draw, if there is one."""
+        budget_s = self.job.protocol.marker_s
+        setup = self.acquisition.setup
+        if not budget_s:
+            return None
+        return plan_marker(
+            setup.interval_s, setup.aperture_s, budget_s=budget_s, shortest_chip_s=3 * pace_s
+        )
+
+    def _draw(self, index: int, plan: MarkerPlan | None) -> None:
+        if plan is None:
+            return
+        self._exchange(BURST)
+        self.watch.enter("marker", index, 2)
+        self._keep(self.board.draw(index, plan.levels, plan.chip_s))
+        self._idle("guard", 2 * self.job.protocol.runs + 1 + index, self.watch.guard_s)
 
     def _idle(self, kind: str, index: int, duration_s: float) -> None:
         if kind == "idle":
@@ -211,12 +234,11 @@ class _Conductor:
         )
 
 
-def passes_per_run(warm_up: Phase, run_s: float) -> int:
-    """Get how many passes fill a run, from the pace of the second half of the warm-up."""
+def pass_duration_s(warm_up: Phase) -> float:
+    """Get how long a pass takes, from the second half of the warm-up."""
     stamps = np.concatenate(([warm_up.start_board_ns], warm_up.done_board_ns))
     late = stamps[len(stamps) // 2 :] if len(stamps) > 3 else stamps
-    pace_s = float(late[-1] - late[0]) / NS_PER_S / max(len(late) - 1, 1)
-    return max(1, math.ceil(run_s / pace_s)) if pace_s > 0 else 1
+    return max(float(late[-1] - late[0]), 1.0) / NS_PER_S / max(len(late) - 1, 1)
 
 
 def _model_format(job: Job) -> str:

@@ -12,8 +12,8 @@ from powerlab.errors import ConfigError, InstrumentError, TargetError
 from powerlab.records import Evidence, Phase, SampleBlock
 from powerlab.session import Job, measure
 
-BRIEF = {"idle_s": 1.5, "warm_up_limit_s": 0.6, "runs": 3, "run_s": 1.2}
-UNHURRIED = {"idle_s": 3.0, "warm_up_limit_s": 0.6, "runs": 2, "run_s": 5.0}
+BRIEF = {"idle_s": 1.5, "warm_up_limit_s": 0.6, "runs": 3, "run_s": 1.2, "marker_s": 0.0}
+UNHURRIED = {**BRIEF, "idle_s": 3.0, "runs": 2, "run_s": 5.0}
 
 
 class Recorder:
@@ -59,13 +59,15 @@ def run(*, seed=1, meter="keithley-dmm6500", faults=(), protocol=BRIEF, sink=Non
         )
 
 
+@pytest.fixture(autouse=True)
+def own_temporary_directory(tmp_path, monkeypatch):
+    """Keep what other tests leave for a moment out of sight."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
 def leftovers():
     """Get what emulated benches and agents have left in the temporary directory."""
-    return {
-        path.name
-        for path in Path(tempfile.gettempdir()).iterdir()
-        if path.name.startswith("powerlab-")
-    }
+    return [path.name for path in Path(tempfile.gettempdir()).glob("powerlab-*")]
 
 
 @pytest.mark.parametrize("seed", [3, 20261121])
@@ -118,11 +120,10 @@ def test_an_unplugged_meter_ends_the_measurement_and_keeps_the_samples():
 
 def test_a_crashed_agent_is_a_target_error_and_leaves_nothing():
     """The board's side dies in mid-run: a clear error, no process and no file left."""
-    before = leftovers()
     with pytest.raises(TargetError) as caught:
         run(faults=("agent-crash@1s",))
     assert caught.value.exit_code == 5
-    assert leftovers() <= before
+    assert leftovers() == []
 
 
 def test_a_late_reply_never_shifts_the_samples():
@@ -148,8 +149,7 @@ def test_a_runtime_that_has_no_file_is_a_configuration_error():
 
 def test_nothing_is_left_behind():
     """After a measurement no file of the bench or the agent stays, and no child runs."""
-    before = leftovers()
     run()
-    assert leftovers() <= before
+    assert leftovers() == []
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)

@@ -38,6 +38,8 @@ class ProtocolPreset(Model):
     """How one measurement proceeds; times in seconds on the board.
 
     ``guard_s`` is the least idle time on both sides of a run; a slow meter widens it.
+    ``marker_s`` is the most that one marker, drawn before and after the runs, may take; a
+    meter too slow for it gets none, and 0 asks for none.
     """
 
     schema_version: Literal[1] = Field(alias="schema")
@@ -49,3 +51,4 @@ class ProtocolPreset(Model):
     runs: int = Field(ge=2)
     run_s: Positive
     guard_s: NonNegative
+    marker_s: NonNegative = 0.0

@@ -1,0 +1,141 @@
+"""The uncertainty of a ratio: performance per watt, energy of A over energy of B.
+
+A ratio of two means is not symmetric and, where the denominator may be zero, not even
+bounded. Fieller's interval is exact there; the delta and the log method are its limits
+for a denominator that is known well.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from powerlab.analysis.uncertainty import COVERAGE, student_t
+
+DELTA_LIMIT = 0.01
+"""``g`` above which the delta method is not good enough (method section 3.3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operands:
+    """Numerator ``x`` and denominator ``y``, their standard uncertainties and covariance.
+
+    ``dof`` are those of the uncertainties, None where infinite: n - 1 for two means of the
+    same n runs, ``relative_dof`` for independent ones.
+    """
+
+    x: float
+    y: float
+    u_x: float
+    u_y: float
+    covariance: float = 0.0
+    dof: float | None = None
+
+    @property
+    def u_relative(self) -> float:
+        """Get the relative standard uncertainty of ``x / y`` to first order (GUM 5.2.2)."""
+        a, b = self.u_x / self.x, self.u_y / self.y
+        return math.sqrt(max(0.0, a**2 + b**2 - 2 * self.covariance / (self.x * self.y)))
+
+
+@dataclass(frozen=True, slots=True)
+class RatioInterval:
+    """A ratio and the values of it that are not excluded.
+
+    ``pieces`` are closed intervals in rising order, with infinite ends where unbounded: one
+    finite piece; or all but an open interval, as two; or everything, as one. ``g`` is the
+    squared relative half-width of the denominator: 1 and more makes it unbounded.
+    """
+
+    value: float
+    u: float
+    g: float
+    pieces: tuple[tuple[float, float], ...]
+    method: str
+
+    @property
+    def bounded(self) -> bool:
+        """Tell whether the interval has two finite ends."""
+        return len(self.pieces) == 1 and all(map(math.isfinite, self.pieces[0]))
+
+    @property
+    def low(self) -> float | None:
+        """Get the lower end, None where there is none."""
+        return self.pieces[0][0] if math.isfinite(self.pieces[0][0]) else None
+
+    @property
+    def high(self) -> float | None:
+        """Get the upper end, None where there is none."""
+        return self.pieces[-1][1] if math.isfinite(self.pieces[-1][1]) else None
+
+
+def ratio_interval(operands: Operands, p: float = COVERAGE) -> RatioInterval:
+    """Get the interval of ``x / y``: log method where ``g`` is below 0.01, else Fieller's."""
+    chosen = log_interval if _g(operands, p) <= DELTA_LIMIT and operands.x else fieller_interval
+    return chosen(operands, p)
+
+
+def fieller_interval(operands: Operands, p: float = COVERAGE) -> RatioInterval:
+    """Get all ``R`` with ``(x - R y)² <= t² (u_x² - 2 R u_xy + R² u_y²)`` (Fieller 1954).
+
+    The roots of ``a R² - 2 b R + c`` with ``a = y² - t² u_y²``, ``b = x y - t² u_xy``,
+    ``c = x² - t² u_x²``: the piece between them for ``a > 0`` (``g < 1``), all but it for
+    ``a < 0``, everything where there are none. Raises ZeroDivisionError for ``y = 0``.
+    """
+    t2 = student_t(p, operands.dof) ** 2
+    a = operands.y**2 - t2 * operands.u_y**2
+    b = operands.x * operands.y - t2 * operands.covariance
+    c = operands.x**2 - t2 * operands.u_x**2
+    return _interval(operands, p, _pieces(a, b, c), "fieller")
+
+
+def _pieces(a: float, b: float, c: float) -> tuple[tuple[float, float], ...]:
+    """Solve ``a R² - 2 b R + c <= 0`` without cancellation."""
+    if a == 0:
+        if b == 0:
+            return ((-math.inf, math.inf),)
+        return ((c / (2 * b), math.inf),) if b > 0 else ((-math.inf, c / (2 * b)),)
+    root = b * b - a * c
+    if root < 0 and a < 0:
+        return ((-math.inf, math.inf),)
+    larger = b + math.copysign(math.sqrt(max(root, 0.0)), b)
+    ends = (larger / a, c / larger) if larger else (0.0, 0.0)
+    low, high = min(ends), max(ends)
+    return ((low, high),) if a > 0 else ((-math.inf, low), (high, math.inf))
+
+
+def delta_interval(operands: Operands, p: float = COVERAGE) -> RatioInterval:
+    """Get the symmetric interval ``R ± t R u_rel`` of the first-order method (GUM 5.2.2)."""
+    value = operands.x / operands.y
+    half = student_t(p, operands.dof) * abs(value) * operands.u_relative
+    return _interval(operands, p, ((value - half, value + half),), "delta")
+
+
+def log_interval(operands: Operands, p: float = COVERAGE) -> RatioInterval:
+    """Get the interval ``R exp(± t u_rel)``: first order in the logarithm, never across 0."""
+    value = operands.x / operands.y
+    factor = math.exp(student_t(p, operands.dof) * operands.u_relative)
+    ends = sorted((value / factor, value * factor))
+    return _interval(operands, p, ((ends[0], ends[1]),), "log")
+
+
+def relative_dof(operands: Operands, dof_x: float, dof_y: float) -> float:
+    """Get the Welch-Satterthwaite degrees of freedom of the ratio of independent means.
+
+    GUM G.4.2 in relative terms; infinite for operands that are exact.
+    """
+    a, b = (operands.u_x / operands.x) ** 2, (operands.u_y / operands.y) ** 2
+    finite = a**2 / dof_x + b**2 / dof_y
+    return (a + b) ** 2 / finite if finite > 0 else math.inf
+
+
+def _g(operands: Operands, p: float) -> float:
+    return (student_t(p, operands.dof) * operands.u_y / operands.y) ** 2
+
+
+def _interval(
+    operands: Operands, p: float, pieces: tuple[tuple[float, float], ...], method: str
+) -> RatioInterval:
+    value = operands.x / operands.y
+    u = abs(value) * operands.u_relative if operands.x else operands.u_x / abs(operands.y)
+    return RatioInterval(value, u, _g(operands, p), pieces, method)
