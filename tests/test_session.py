@@ -13,7 +13,7 @@ from powerlab.records import Evidence, Phase, SampleBlock
 from powerlab.session import Job, measure
 
 BRIEF = {"idle_s": 1.5, "warm_up_limit_s": 0.6, "runs": 3, "run_s": 1.2, "marker_s": 0.0}
-UNHURRIED = {**BRIEF, "idle_s": 3.0, "runs": 2, "run_s": 5.0}
+UNHURRIED = {**BRIEF, "idle_s": 3.0, "warm_up_limit_s": 2.0, "runs": 2, "run_s": 8.0}
 
 
 class Recorder:

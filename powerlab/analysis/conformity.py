@@ -44,8 +44,8 @@ class Limits:
 class Verdict(StrEnum):
     """A statement of conformity; the conditional ones lie within a guard band of the limit."""
 
-    PASS = "pass"
-    CONDITIONAL_PASS = "conditional pass"
+    PASS = "pass"  # noqa: S105 - a verdict
+    CONDITIONAL_PASS = "conditional pass"  # noqa: S105 - a verdict
     CONDITIONAL_FAIL = "conditional fail"
     FAIL = "fail"
 
@@ -63,27 +63,28 @@ class GuardBand(StrEnum):
     RP10 = "rp10"
 
 
-def decide(value: float, limits: Limits, guard_band: float) -> Verdict:
+def decide(value: float, limits: Limits, band: float) -> Verdict:
     """Decide by the non-binary rule of ILAC-G8:09/2019 section 4.2.3.
 
-    ``guard_band`` is the width w >= 0, as a rule U: pass at w or more inside the limits,
-    fail at more than w outside, conditional between. With w = 0 simple acceptance. A
-    binary rule passes what is ``Verdict.PASS`` and nothing else.
+    ``band`` is the width w >= 0 of the guard band, as a rule U: pass at w or more inside
+    the limits, fail at more than w outside, conditional between. With w = 0 simple
+    acceptance. A binary rule passes what is ``Verdict.PASS`` and nothing else.
     """
-    if limits.shrunk(guard_band).hold(value):
+    if limits.shrunk(band).hold(value):
         return Verdict.PASS
     if limits.hold(value):
         return Verdict.CONDITIONAL_PASS
-    return Verdict.CONDITIONAL_FAIL if limits.shrunk(-guard_band).hold(value) else Verdict.FAIL
+    return Verdict.CONDITIONAL_FAIL if limits.shrunk(-band).hold(value) else Verdict.FAIL
 
 
 def guard_band(half_width: float, expanded: float, rule: GuardBand) -> float:
-    """Get the width of the guard band at each limit, 0 and up.
+    """Get the width of the guard band at each of two limits, 0 and up.
 
-    ``expanded``: w = U, a specific risk below 2.5 % (ILAC-G8 4.2.2); ``rss``: acceptance at
-    ``T sqrt(1 - 1/TUR²)``; ``dobbert``: ``T - U M``, ``M = 1.04 - exp(0.38 ln TUR - 0.54)``,
-    false acceptance at most 2 %; ``rp10``: ``T (1.25 - 1/TUR)``, none where that is above T
-    (NCSL RP-10). T is the tolerance's half-width.
+    ``half_width`` is T of the tolerance, TUR = T/U. ``expanded``: w = U, a specific risk
+    below 2.5 % (ILAC-G8 4.2.2); ``rss``: acceptance at ``T sqrt(1 - 1/TUR²)``, w = T where
+    TUR < 1; ``dobbert``: ``T - U M``, ``M = 1.04 - exp(0.38 ln TUR - 0.54)``, false
+    acceptance at most 2 %; ``rp10``: ``T (1.25 - 1/TUR)``, none where that is above T
+    (NCSL RP-10).
     """
     if expanded == 0 or rule is GuardBand.NONE:
         return 0.0
@@ -97,7 +98,7 @@ def guard_band(half_width: float, expanded: float, rule: GuardBand) -> float:
             width = half_width * (1 / ratio - 0.25)
         case _:
             width = expanded
-    return min(max(width, 0.0), half_width)
+    return max(width, 0.0)
 
 
 def guard_band_for(u: float, probability: float, dof: float | None = None) -> float:
