@@ -4,6 +4,9 @@ Each world draws its own meter, board, clocks and noise, and knows its own truth
 honest where nominal 95 % intervals hold the truth in 95 % of worlds: 1,900 ± 40 of 2,000.
 
     python benchmarks/coverage.py [--worlds 2000] [--first-seed N] [--meter ID] [--device ID]
+                                  [--precision 0.013]
+
+With ``--precision`` the first five runs of each world fix the number of runs (two stages).
 
 Without ``--first-seed`` the seeds are drawn from the operating system: nobody chose them.
 """
@@ -13,15 +16,18 @@ from __future__ import annotations
 import argparse
 import secrets
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
+from powerlab.analysis.align import align
 from powerlab.analysis.conclude import conclude
+from powerlab.analysis.estimate import estimate, first_stage_plan
+from powerlab.analysis.precision import RunPlan
 from powerlab.catalog.layers import load_catalog
 from powerlab.emulation.virtual import virtual_measurement
-from powerlab.records import Request
+from powerlab.records import Capture, Request, Truth
 
 NAMES = ("energy_per_inference", "energy_of_these_runs")
 
@@ -35,14 +41,28 @@ class Outcome:
     relative_u: tuple[float, float]
     relative_error: tuple[float, float]
     valid: bool
+    runs: int
 
 
-def one_world(device_id: str, meter_id: str, seed: int) -> Outcome:
-    """Measure one world and compare both energies with their own truths."""
+def measured(device_id: str, meter_id: str, precision: float, seed: int) -> tuple[Capture, Truth]:
+    """Measure one world, in two stages where a precision is asked for."""
     catalog = load_catalog()
-    capture, truth = virtual_measurement(
-        catalog.device(device_id), catalog.instrument(meter_id), catalog.protocol("quick"), seed
-    )
+    device, meter = catalog.device(device_id), catalog.instrument(meter_id)
+    protocol = catalog.protocol("quick")
+    capture, truth = virtual_measurement(device, meter, protocol, seed)
+    if not precision:
+        return capture, truth
+    first = len([phase for phase in capture.phases if phase.kind == "run"])
+    plan = first_stage_plan(estimate(capture, align(capture)), first, precision)
+    if isinstance(plan, RunPlan) and plan.runs > first:
+        longer = protocol.model_copy(update={"runs": plan.runs})
+        capture, truth = virtual_measurement(device, meter, longer, seed)
+    return replace(capture, first_stage=first, precision=precision), truth
+
+
+def one_world(device_id: str, meter_id: str, precision: float, seed: int) -> Outcome:
+    """Measure one world and compare both energies with their own truths."""
+    capture, truth = measured(device_id, meter_id, precision, seed)
     request = Request(device_id, "virtual", meter_id, "seed-cnn", "tflite", 1, 1, "quick")
     result, _ = conclude(capture, run=str(seed), request=request, price=None)
     truths = (truth.energy_per_inference_j, truth.energy_of_these_runs_j)
@@ -53,6 +73,7 @@ def one_world(device_id: str, meter_id: str, seed: int) -> Outcome:
         relative_u=tuple(item.expanded / item.value for item, _ in pairs),
         relative_error=tuple((item.value - true) / true for item, true in pairs),
         valid=result.valid,
+        runs=len(result.runs),
     )
 
 
@@ -63,15 +84,17 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=None)
     parser.add_argument("--meter", default="keithley-dmm6500")
     parser.add_argument("--device", default="edgeboard")
+    parser.add_argument("--precision", type=float, default=0.0)
     options = parser.parse_args()
     first = secrets.randbelow(2**31) if options.first_seed is None else options.first_seed
     seeds = range(first, first + options.worlds)
     with ProcessPoolExecutor() as pool:
-        work = partial(one_world, options.device, options.meter)
+        work = partial(one_world, options.device, options.meter, options.precision)
         outcomes = list(pool.map(work, seeds, chunksize=20))
     print(f"{options.meter} on {options.device}, {len(outcomes)} worlds from seed {first}")
     refused = sum(not outcome.valid for outcome in outcomes)
-    print(f"refused: {refused}")
+    runs = np.mean([outcome.runs for outcome in outcomes])
+    print(f"refused: {refused}; {runs:.1f} runs on average")
     for index, name in enumerate(NAMES):
         ratio = np.array([outcome.ratio[index] for outcome in outcomes])
         error = np.array([outcome.relative_error[index] for outcome in outcomes])

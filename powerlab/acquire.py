@@ -103,6 +103,11 @@ class Acquisition:
                 )
             time.sleep(CHECK_S)
 
+    def so_far(self) -> MeterTrace:
+        """Join what has come until now into one trace; reading goes on."""
+        self.check()
+        return join_blocks(self._meter, self.setup, list(self._blocks))
+
     def finish(self) -> MeterTrace:
         """Stop reading and join everything that came into one trace."""
         self._stop.set()

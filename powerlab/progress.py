@@ -87,6 +87,10 @@ class Watch:
             self._ahead = self._ahead[self._ahead.index(phase) :]
         self._tell()
 
+    def more_runs(self, count: int) -> None:
+        """Say that so many runs follow those of the protocol."""
+        self._ahead = [self._ahead[0], *["run"] * count, *self._ahead[1:]]
+
     def _tick(self) -> None:
         while not self._done.wait(0.25):
             self._tell()

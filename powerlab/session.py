@@ -10,8 +10,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from powerlab.acquire import Acquisition, Sink
+from powerlab.analysis.align import align
 from powerlab.analysis.codes import MarkerPlan, plan_marker
 from powerlab.analysis.conclude import conclude
+from powerlab.analysis.estimate import estimate, first_stage_plan
+from powerlab.analysis.precision import Unreachable
 from powerlab.catalog.bench_profile import Bench
 from powerlab.catalog.device_profile import DeviceProfile
 from powerlab.catalog.instrument_profile import InstrumentProfile
@@ -27,9 +30,11 @@ from powerlab.records import (
     Aligned,
     Capture,
     ClockExchanges,
+    MeterTrace,
     Phase,
     Request,
     Result,
+    TargetFacts,
     Truth,
 )
 from powerlab.units import NS_PER_S, now_ns
@@ -54,7 +59,11 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Everything that one measurement needs to know before it starts."""
+    """Everything that one measurement needs to know before it starts.
+
+    ``precision`` is the relative U wanted of the energy per inference: the protocol's runs
+    are then a first stage that fixes their number. 0 keeps to the protocol's.
+    """
 
     run: str
     bench_name: str
@@ -66,6 +75,7 @@ class Job:
     runtime: str
     batch: int
     threads: int
+    precision: float = 0.0
 
     def request(self) -> Request:
         """Get what was asked for, as the result records it."""
@@ -119,19 +129,10 @@ def measure(
                 progress=progress,
             )
         )
-        conductor = _Conductor(job, board, acquisition, sink, watch)
+        conductor = _Conductor(job, board, target, acquisition, sink, watch)
         conductor.conduct()
         trace = acquisition.finish()
-    capture = Capture(
-        timebase=timebase(),
-        trace=trace,
-        exchanges=conductor.exchanges(),
-        phases=tuple(conductor.phases),
-        wiring=wiring(job.bench, job.device),
-        target=target,
-        batch=job.batch,
-    )
-    return finish(job, capture, truth)
+    return finish(job, conductor.capture(trace), truth)
 
 
 def finish(
@@ -153,6 +154,7 @@ class _Conductor:
 
     job: Job
     board: BoardLink
+    target: TargetFacts
     acquisition: Acquisition
     sink: Sink
     watch: Watch
@@ -172,18 +174,37 @@ class _Conductor:
         passes = max(1, math.ceil(protocol.run_s / pace_s))
         marker = self._plan_marker(pace_s)
         self._draw(0, marker)
-        for index in range(protocol.runs):
-            self._exchange(BURST)
-            self._run(index, passes)
+        self._run_all(range(protocol.runs), passes)
+        self._run_all(range(protocol.runs, self._runs_in_all()), passes)
         self._draw(1, marker)
         self._exchange(BURST)
         self._idle("idle", 1, protocol.idle_s)
         self._exchange(FIRST_BURST)
         self.acquisition.wait_until(now_ns())
 
-    def _run(self, index: int, passes: int) -> None:
+    def _run_all(self, indices: range, passes: int) -> None:
+        for index in indices:
+            self._exchange(BURST)
+            self._run(index, indices.stop, passes)
+
+    def _runs_in_all(self) -> int:
+        """Fix the number of runs, once, by the runs so far and the precision asked for."""
+        runs = self.job.protocol.runs
+        if not self.job.precision:
+            return runs
+        capture = self.capture(self.acquisition.so_far())
+        done = estimate(capture, align(capture))
+        plan = first_stage_plan(done, runs, self.job.precision)
+        self.sink.event("first_stage", runs)
+        self.sink.event("precision", self.job.precision)
+        if isinstance(plan, Unreachable):
+            return runs
+        self.watch.more_runs(plan.runs - runs)
+        return plan.runs
+
+    def _run(self, index: int, count: int, passes: int) -> None:
         guard_s = self.watch.guard_s
-        self.watch.enter("run", index, self.job.protocol.runs)
+        self.watch.enter("run", index, count)
         self._idle("guard", 2 * index + 1, guard_s)
         deadline_s = 4 * self.job.protocol.run_s + 30
         self._keep(self.board.run(index, passes, deadline_s))
@@ -223,6 +244,21 @@ class _Conductor:
         burst = self.board.exchange_clocks(count)
         self.bursts.append(burst)
         self.sink.event("exchanges", burst)
+
+    def capture(self, trace: MeterTrace) -> Capture:
+        """Get everything recorded so far, with the meter's trace up to now."""
+        job = self.job
+        return Capture(
+            timebase=timebase(),
+            trace=trace,
+            exchanges=self.exchanges(),
+            phases=tuple(self.phases),
+            wiring=wiring(job.bench, job.device),
+            target=self.target,
+            batch=job.batch,
+            first_stage=job.protocol.runs if job.precision else 0,
+            precision=job.precision,
+        )
 
     def exchanges(self) -> ClockExchanges:
         """Get all bursts joined."""

@@ -22,6 +22,13 @@ from powerlab.analysis.energies import (
     evaluate,
     nominal_inputs,
 )
+from powerlab.analysis.precision import (
+    RUN_TO_RUN,
+    RunPlan,
+    Unreachable,
+    plan_runs,
+    run_to_run,
+)
 from powerlab.analysis.uncertainty import component, quantity, reciprocal, rectangular
 from powerlab.records import (
     Aligned,
@@ -79,8 +86,8 @@ def estimate(capture: Capture, aligned: Aligned) -> Estimate:
     quantities = {
         item.name: item
         for item in (
-            *_energy_quantities(nominal, lines),
-            *_power_quantities(nominal, lines),
+            *_energy_quantities(nominal, lines, capture.first_stage),
+            *_power_quantities(nominal, lines, capture.first_stage),
             *_time_quantities(model),
         )
     }
@@ -210,12 +217,14 @@ def _means(energies: Energies) -> dict[str, float]:
     }
 
 
-def _run_to_run(values: FloatArray) -> Component:
-    """Get the type A line of a mean over runs: s/sqrt(n) with n - 1 degrees of freedom."""
+def _run_to_run(values: FloatArray, first_stage: int) -> Component:
+    """Get the type A line of a mean over runs, by all of them or by those of the first stage."""
     count = len(values)
+    if 1 < first_stage < count:
+        return run_to_run(values[:first_stage], count)
     u = float(values.std(ddof=1)) / math.sqrt(count) if count > 1 else math.inf
     return component(
-        "run to run",
+        RUN_TO_RUN,
         "A",
         u,
         Distribution.T,
@@ -224,21 +233,21 @@ def _run_to_run(values: FloatArray) -> Component:
     )
 
 
-def _energy_quantities(nominal: Energies, lines: Lines) -> Iterable[Quantity]:
+def _energy_quantities(nominal: Energies, lines: Lines, stage: int) -> Iterable[Quantity]:
     noise_u = math.sqrt(float(np.sum(nominal.noise_j**2))) / len(nominal.noise_j)
     noise = component(
         "sample noise", "A", noise_u, source="scatter of samples within runs, autocorrelation kept"
     )
     for name, key, values, random in (
-        ("energy_per_inference", "gross", nominal.gross_j, _run_to_run(nominal.gross_j)),
+        ("energy_per_inference", "gross", nominal.gross_j, _run_to_run(nominal.gross_j, stage)),
         ("energy_of_these_runs", "gross", nominal.gross_j, noise),
-        ("energy_per_inference_net", "net", nominal.net_j, _run_to_run(nominal.net_j)),
+        ("energy_per_inference_net", "net", nominal.net_j, _run_to_run(nominal.net_j, stage)),
     ):
         yield quantity(name, "J", float(values.mean()), [*lines[key], random])
 
 
-def _power_quantities(nominal: Energies, lines: Lines) -> Iterable[Quantity]:
-    active = [*lines["active"], _run_to_run(nominal.active_w)]
+def _power_quantities(nominal: Energies, lines: Lines, stage: int) -> Iterable[Quantity]:
+    active = [*lines["active"], _run_to_run(nominal.active_w, stage)]
     yield quantity("power_active", "W", float(nominal.active_w.mean()), active)
     yield quantity("power_idle", "W", nominal.idle_w, lines["idle"])
 
@@ -246,13 +255,13 @@ def _power_quantities(nominal: Energies, lines: Lines) -> Iterable[Quantity]:
 def _time_quantities(model: Model) -> Iterable[Quantity]:
     """Yield throughput and latency percentiles; the value is the mean over runs."""
     rate = np.array([run.inferences / float(run.latency_s.sum()) for run in model.runs])
-    yield _from_runs("throughput", "1/s", rate)
+    yield _from_runs("throughput", "1/s", rate, model.capture.first_stage)
     for name, percent in LATENCIES.items():
         values = np.array([np.percentile(run.latency_s, percent) for run in model.runs])
-        yield _from_runs(name, "s", values)
+        yield _from_runs(name, "s", values, model.capture.first_stage)
 
 
-def _from_runs(name: str, unit: str, values: FloatArray) -> Quantity:
+def _from_runs(name: str, unit: str, values: FloatArray, stage: int) -> Quantity:
     mean = float(values.mean())
     clock = component(
         "clock rate",
@@ -261,4 +270,11 @@ def _from_runs(name: str, unit: str, values: FloatArray) -> Quantity:
         Distribution.RECTANGULAR,
         source=f"the host's crystal within {HOST_CLOCK_LIMIT_PPM:g} ppm",
     )
-    return quantity(name, unit, mean, [_run_to_run(values), clock])
+    return quantity(name, unit, mean, [_run_to_run(values, stage), clock])
+
+
+def first_stage_plan(done: Estimate, first_stage: int, precision: float) -> RunPlan | Unreachable:
+    """Fix the number of runs that a wanted relative U takes, by the first stage's runs."""
+    budget = done.quantities["energy_per_inference"].budget
+    systematic = [line for line in budget if line.name != RUN_TO_RUN]
+    return plan_runs(done.energies.gross_j[:first_stage], systematic, precision)

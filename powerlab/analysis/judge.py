@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from powerlab.analysis.estimate import Estimate
+from powerlab.analysis.estimate import Estimate, first_stage_plan
+from powerlab.analysis.precision import MOST_RUNS, Unreachable
 from powerlab.findings import Finding, Severity
 from powerlab.records import Boundary, Capture, Price, SampleFlag
 
@@ -20,6 +21,9 @@ FEWEST_SAMPLES = 5
 DRIFT_LIMIT = 0.02
 """Relative change of power over the runs above which it was not steady."""
 
+PRECISION_SLACK = 1.1
+"""U may come out this much wider than the first runs foretold before it is a finding."""
+
 
 def judge(capture: Capture, done: Estimate, price: Price | None) -> tuple[Finding, ...]:
     """List the findings on a capture and its estimate, in the order a reader needs them."""
@@ -30,6 +34,7 @@ def judge(capture: Capture, done: Estimate, price: Price | None) -> tuple[Findin
         *_wiring(capture, done),
         *_accuracy(capture),
         *_steadiness(done),
+        *_precision(capture, done),
         *_price(price),
     )
 
@@ -152,6 +157,31 @@ def _steadiness(done: Estimate) -> Iterable[Finding]:
             message=f"power moved by {relative:+.1%} over the runs",
             hint="warm up longer, or look for throttling and fans",
             evidence={"relative_change": relative},
+        )
+
+
+def _precision(capture: Capture, done: Estimate) -> Iterable[Finding]:
+    if not capture.precision:
+        return
+    reached = done.quantities["energy_per_inference"]
+    plan = first_stage_plan(done, capture.first_stage, capture.precision)
+    if isinstance(plan, Unreachable):
+        yield Finding(
+            code="precision-unreachable",
+            severity=Severity.WARNING,
+            message=f"not even {MOST_RUNS} runs reach {capture.precision:.2%}: {plan.term} leaves "
+            f"{plan.best_relative_u:.2%}",
+            hint=plan.remedy,
+            evidence={"wanted": capture.precision, "best": plan.best_relative_u},
+        )
+    elif reached.expanded > capture.precision * reached.value * PRECISION_SLACK:
+        yield Finding(
+            code="precision-missed",
+            severity=Severity.WARNING,
+            message=f"{capture.precision:.2%} was asked for, U came out at "
+            f"{reached.expanded / reached.value:.2%}",
+            hint="something changed after the first runs: look at the runs, then measure again",
+            evidence={"wanted": capture.precision},
         )
 
 

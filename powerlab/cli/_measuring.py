@@ -66,6 +66,7 @@ def _measure_once(plan: Plan, batch: int, view: View) -> Outcome:
             runtime=chosen.runtime,
             batch=batch,
             threads=wanted.threads,
+            precision=wanted.precision,
         )
         writer = RunWriter(plan.root, request=job.request(), configuration=configuration(job))
         job = replace(job, run=writer.run)

@@ -43,3 +43,16 @@ def whole_numbers(_ctx: click.Context, _option: click.Parameter, text: str) -> t
     if not numbers or min(numbers) < 1 or len(set(numbers)) < len(numbers):
         raise click.BadParameter("write whole numbers above 0, each once, such as 1 or 1,2,4")
     return numbers
+
+
+def fraction(_ctx: click.Context, _option: click.Parameter, text: str | None) -> float:
+    """Read ``1%`` or ``0.01``: a fraction above 0 and below 1; 0 where nothing was given."""
+    if text is None:
+        return 0.0
+    try:
+        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise click.BadParameter("write a relative half-width such as 1% or 0.01")
+    return value

@@ -33,6 +33,7 @@ class Wanted:
     threads: int
     protocol: str
     runs: int | None
+    precision: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,11 @@ def choose(catalog: Catalog, wanted: Wanted) -> Chosen:
     device = catalog.device(wanted.device)
     workload = catalog.workload(wanted.workload)
     protocol = catalog.protocol(wanted.protocol)
+    if wanted.runs is not None and wanted.precision:
+        raise ConfigError(
+            "--runs fixes the number of runs, --precision asks to find it",
+            hint="give one of the two",
+        )
     if wanted.runs is not None:
         protocol = protocol.model_copy(update={"runs": wanted.runs})
     asked = wanted.runtime

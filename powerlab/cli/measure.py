@@ -7,7 +7,14 @@ from typing import Any
 
 import click
 
-from powerlab.cli._options import is_quiet, json_option, lab_option, lang_option, whole_numbers
+from powerlab.cli._options import (
+    fraction,
+    is_quiet,
+    json_option,
+    lab_option,
+    lang_option,
+    whole_numbers,
+)
 
 
 @click.command(short_help="Measure one workload on one device.")
@@ -33,6 +40,12 @@ from powerlab.cli._options import is_quiet, json_option, lab_option, lang_option
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--protocol", default="quick", show_default=True, metavar="ID", help="The preset.")
 @click.option("--runs", type=click.IntRange(2), metavar="N", help="Instead of the preset's.")
+@click.option(
+    "--precision",
+    metavar="1%",
+    callback=fraction,
+    help="As many runs as this U takes, fixed by the first ones.",
+)
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE.pdf", help="Write it.")
 @lang_option
 @lab_option

@@ -218,7 +218,11 @@ class Wiring:
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """One measurement as recorded: nothing computed yet."""
+    """One measurement as recorded: nothing computed yet.
+
+    Where a ``precision`` (relative U) was asked for, the first ``first_stage`` runs fixed the
+    number of runs; both are 0 where that number was given beforehand.
+    """
 
     timebase: Timebase
     trace: MeterTrace
@@ -227,3 +231,5 @@ class Capture:
     wiring: Wiring
     target: TargetFacts
     batch: int
+    first_stage: int = 0
+    precision: float = 0.0

@@ -41,7 +41,10 @@ _HEAD = {
     "wiring": Wiring,
     "target": TargetFacts,
     "batch": int,
+    "first_stage": int,
+    "precision": float,
 }
+_UNTOLD = {"first_stage": 0, "precision": 0.0}
 
 
 def head_of(capture: Capture) -> dict[str, Any]:
@@ -53,13 +56,15 @@ def head_of(capture: Capture) -> dict[str, Any]:
         "wiring": capture.wiring,
         "target": capture.target,
         "batch": capture.batch,
+        "first_stage": capture.first_stage,
+        "precision": capture.precision,
     }
     return {name: to_plain(part) for name, part in parts.items()}
 
 
 def head_from_events(events: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """Get as much of the head as the events of an unfinished run tell."""
-    head: dict[str, Any] = {}
+    head: dict[str, Any] = dict(_UNTOLD)
     for kind, data in events:
         if kind == "meter":
             head |= {"identity": data["identity"], "setup": data["setup"]}
@@ -166,6 +171,8 @@ def read_capture(path: Path, events: Iterable[tuple[str, Any]]) -> Capture | Non
         wiring=parts["wiring"],
         target=parts["target"],
         batch=parts["batch"],
+        first_stage=parts["first_stage"],
+        precision=parts["precision"],
     )
 
 

@@ -18,7 +18,7 @@ from powerlab.records import (
     SampleFlag,
 )
 from powerlab.units import Money
-from tests.analysis.factories import accuracy, capture, setup, wiring
+from tests.analysis.factories import BOARD_OFFSET_NS, accuracy, capture, setup, wiring
 
 REQUEST = Request("board", "bench", "meter", "net", "tflite", 1, 1, "quick")
 PRICE = Price(Money(Decimal(5000), "CNY", "2019-01-01"), 0.1, 3.0, "list", "a source")
@@ -175,3 +175,46 @@ def test_order_of_runs_changes_nothing_but_their_list():
     for name, item in first.quantities.items():
         assert second.quantities[name].value == pytest.approx(item.value, rel=1e-12)
         assert second.quantities[name].u == pytest.approx(item.u, rel=1e-9)
+
+
+def scattered(runs, relative, **changes):
+    """Get a capture whose runs scatter: every run's current is off by its own share."""
+    recorded = capture(runs=runs, **changes)
+    values = recorded.trace.values.copy()
+    device_s = recorded.trace.device_ns / 1e9
+    for phase in recorded.phases:
+        if phase.kind == "run":
+            start = (phase.start_board_ns - BOARD_OFFSET_NS) / 1e9
+            stop = (phase.stop_board_ns - BOARD_OFFSET_NS) / 1e9
+            inside = (device_s > start) & (device_s <= stop + 0.02)
+            values[inside] *= 1 + relative * (-1) ** phase.index
+    return with_trace(recorded, values=values)
+
+
+def test_two_stage_runs_keep_the_scatter_and_freedom_of_the_first_ones():
+    """With a precision asked for, s and nu come from the first stage however many follow."""
+    many = scattered(20, 0.01, first_stage=5, precision=0.02)
+    result = concluded(many)
+    line = next(
+        item
+        for item in result.quantities["energy_per_inference"].budget
+        if item.name == "run to run"
+    )
+    first = scattered(5, 0.01)
+    alone = next(
+        item
+        for item in concluded(first).quantities["energy_per_inference"].budget
+        if item.name == "run to run"
+    )
+    assert line.dof == 4
+    assert line.u == pytest.approx(alone.u * math.sqrt(5 / 20), rel=0.02)
+
+
+def test_a_precision_below_the_meters_limit_is_said_to_be_out_of_reach():
+    """0.1 % of reading cannot give 0.01 %: the finding names the meter's gain."""
+    recorded = scattered(5, 0.001, first_stage=5, precision=0.0001)
+    finding = next(
+        item for item in concluded(recorded).findings if item.code == "precision-unreachable"
+    )
+    assert "gain" in finding.message
+    assert "calibrate" in finding.hint

@@ -26,6 +26,7 @@ WANTED = Wanted(
     threads=1,
     protocol="quick",
     runs=None,
+    precision=0.0,
 )
 DMM = "keithley-dmm6500@TCPIP0::10.0.0.2::5025::SOCKET"
 
@@ -167,3 +168,9 @@ def test_runs_replace_those_of_the_preset():
     preset = choose(catalog(), WANTED).protocol
     changed = choose(catalog(), replace(WANTED, runs=9)).protocol
     assert changed == preset.model_copy(update={"runs": 9})
+
+
+def test_a_number_of_runs_and_a_precision_exclude_each_other():
+    """Two answers to one question are refused before anything starts."""
+    with pytest.raises(ConfigError, match="--precision"):
+        choose(catalog(), replace(WANTED, runs=9, precision=0.01))
