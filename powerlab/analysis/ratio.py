@@ -10,10 +10,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from scipy import special
+
 from powerlab.analysis.uncertainty import COVERAGE, student_t
 
 DELTA_LIMIT = 0.01
-"""``g`` above which the delta method is not good enough (method section 3.3)."""
+"""``g`` above which first order is not good enough (method section 3.3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +34,19 @@ class Operands:
     dof: float | None = None
 
     @property
-    def u_relative(self) -> float:
-        """Get the relative standard uncertainty of ``x / y`` to first order (GUM 5.2.2)."""
-        a, b = self.u_x / self.x, self.u_y / self.y
-        return math.sqrt(max(0.0, a**2 + b**2 - 2 * self.covariance / (self.x * self.y)))
+    def ratio(self) -> float:
+        """Get ``x / y``."""
+        return self.x / self.y
+
+    @property
+    def u(self) -> float:
+        """Get the standard uncertainty of ``x / y`` to first order (GUM 5.2.2).
+
+        ``sqrt(u_x² - 2 R u_xy + R² u_y²) / |y|``, which needs no ``x`` other than 0.
+        """
+        ratio = self.ratio
+        variance = self.u_x**2 - 2 * ratio * self.covariance + (ratio * self.u_y) ** 2
+        return math.sqrt(max(0.0, variance)) / abs(self.y)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +81,16 @@ class RatioInterval:
 
 
 def ratio_interval(operands: Operands, p: float = COVERAGE) -> RatioInterval:
-    """Get the interval of ``x / y``: log method where ``g`` is below 0.01, else Fieller's."""
-    chosen = log_interval if _g(operands, p) <= DELTA_LIMIT and operands.x else fieller_interval
-    return chosen(operands, p)
+    """Get the interval of ``x / y``: log method where both are known well, else Fieller's.
+
+    Well is a squared relative half-width of at most 0.01, which is ``g`` of the denominator.
+    """
+    t2 = student_t(p, operands.dof) ** 2
+    well_known = (
+        t2 * operands.u_x**2 <= DELTA_LIMIT * operands.x**2
+        and t2 * operands.u_y**2 <= DELTA_LIMIT * operands.y**2
+    )
+    return log_interval(operands, p) if well_known else fieller_interval(operands, p)
 
 
 def fieller_interval(operands: Operands, p: float = COVERAGE) -> RatioInterval:
@@ -82,20 +100,22 @@ def fieller_interval(operands: Operands, p: float = COVERAGE) -> RatioInterval:
     ``c = x² - t² u_x²``: the piece between them for ``a > 0`` (``g < 1``), all but it for
     ``a < 0``, everything where there are none. Raises ZeroDivisionError for ``y = 0``.
     """
-    t2 = student_t(p, operands.dof) ** 2
-    a = operands.y**2 - t2 * operands.u_y**2
-    b = operands.x * operands.y - t2 * operands.covariance
-    c = operands.x**2 - t2 * operands.u_x**2
-    return _interval(operands, p, _pieces(a, b, c), "fieller")
+    t, x, y = student_t(p, operands.dof), operands.x, operands.y
+    a = (y - t * operands.u_y) * (y + t * operands.u_y)
+    b = x * y - t**2 * operands.covariance
+    c = (x - t * operands.u_x) * (x + t * operands.u_x)
+    # b² - a c without the x² y² that cancels in it and would take half of the digits.
+    determinant = (operands.u_x * operands.u_y) ** 2 - operands.covariance**2
+    root = (t * y**2 * operands.u) ** 2 - t**4 * determinant
+    return _interval(operands, p, _pieces(a, b, c, root), "fieller")
 
 
-def _pieces(a: float, b: float, c: float) -> tuple[tuple[float, float], ...]:
-    """Solve ``a R² - 2 b R + c <= 0`` without cancellation."""
+def _pieces(a: float, b: float, c: float, root: float) -> tuple[tuple[float, float], ...]:
+    """Solve ``a R² - 2 b R + c <= 0``; ``root`` is ``b² - a c``."""
     if a == 0:
         if b == 0:
             return ((-math.inf, math.inf),)
         return ((c / (2 * b), math.inf),) if b > 0 else ((-math.inf, c / (2 * b)),)
-    root = b * b - a * c
     if root < 0 and a < 0:
         return ((-math.inf, math.inf),)
     larger = b + math.copysign(math.sqrt(max(root, 0.0)), b)
@@ -105,18 +125,31 @@ def _pieces(a: float, b: float, c: float) -> tuple[tuple[float, float], ...]:
 
 
 def delta_interval(operands: Operands, p: float = COVERAGE) -> RatioInterval:
-    """Get the symmetric interval ``R ± t R u_rel`` of the first-order method (GUM 5.2.2)."""
-    value = operands.x / operands.y
-    half = student_t(p, operands.dof) * abs(value) * operands.u_relative
+    """Get the symmetric interval ``R ± t u`` of the first-order method (GUM 5.2.2)."""
+    value, half = operands.ratio, student_t(p, operands.dof) * operands.u
     return _interval(operands, p, ((value - half, value + half),), "delta")
 
 
 def log_interval(operands: Operands, p: float = COVERAGE) -> RatioInterval:
-    """Get the interval ``R exp(± t u_rel)``: first order in the logarithm, never across 0."""
-    value = operands.x / operands.y
-    factor = math.exp(student_t(p, operands.dof) * operands.u_relative)
+    """Get the interval ``R exp(± t u / R)``: first order in the logarithm, never across 0."""
+    value = operands.ratio
+    factor = math.exp(student_t(p, operands.dof) * operands.u / abs(value))
     ends = sorted((value / factor, value * factor))
     return _interval(operands, p, ((ends[0], ends[1]),), "log")
+
+
+def probability_greater(operands: Operands) -> float:
+    """Get the probability that ``x`` is above ``y`` (method section 3.4).
+
+    ``Phi((x - y) / sqrt(u_x² + u_y² - 2 u_xy))``, t for finite dof: an error common to both,
+    as of one meter, cancels. 0.5, 0 or 1 where the difference is exact.
+    """
+    difference = operands.x - operands.y
+    variance = operands.u_x**2 + operands.u_y**2 - 2 * operands.covariance
+    if variance <= 0:
+        return 0.5 if difference == 0 else float(difference > 0)
+    z = difference / math.sqrt(variance)
+    return float(special.ndtr(z) if operands.dof is None else special.stdtr(operands.dof, z))
 
 
 def relative_dof(operands: Operands, dof_x: float, dof_y: float) -> float:
@@ -129,13 +162,8 @@ def relative_dof(operands: Operands, dof_x: float, dof_y: float) -> float:
     return (a + b) ** 2 / finite if finite > 0 else math.inf
 
 
-def _g(operands: Operands, p: float) -> float:
-    return (student_t(p, operands.dof) * operands.u_y / operands.y) ** 2
-
-
 def _interval(
     operands: Operands, p: float, pieces: tuple[tuple[float, float], ...], method: str
 ) -> RatioInterval:
-    value = operands.x / operands.y
-    u = abs(value) * operands.u_relative if operands.x else operands.u_x / abs(operands.y)
-    return RatioInterval(value, u, _g(operands, p), pieces, method)
+    g = (student_t(p, operands.dof) * operands.u_y / operands.y) ** 2
+    return RatioInterval(operands.ratio, operands.u, g, pieces, method)

@@ -1,0 +1,184 @@
+"""Where warm-ups end, and series that never settle."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.signal import lfilter
+
+from powerlab.analysis.steady import (
+    Verdict,
+    change_of_level,
+    is_steady,
+    last_change,
+    mser5,
+    steady_from,
+    steady_since,
+)
+
+
+def coloured(rng, count, rho):
+    """Draw first-order autoregressive noise of unit variance."""
+    white = rng.normal(size=count + 300)
+    return lfilter([np.sqrt(1 - rho**2)], [1, -rho], white)[300:]
+
+
+def warm_up(rng, count, amplitude, time_constant, noise=0.005):
+    """Draw a power that rises to 10 W."""
+    settled = 1 - amplitude * np.exp(-np.arange(count) / time_constant)
+    return 10 * (settled + noise * rng.normal(size=count))
+
+
+def brute_force_mser5(values):
+    """Evaluate the criterion as it is written."""
+    batches = np.reshape(values[: len(values) // 5 * 5], (-1, 5)).mean(axis=1)
+    count = len(batches)
+    criterion = [
+        ((batches[d:] - batches[d:].mean()) ** 2).sum() / (count - d) ** 2
+        for d in range(count // 2 + 1)
+    ]
+    best = int(np.argmin(criterion))
+    return None if best == count // 2 else best * 5
+
+
+@given(seed=st.integers(0, 2**32 - 1), count=st.integers(40, 200), offset=st.floats(-100, 100))
+def test_mser5_is_its_formula(seed, count, offset):
+    """The running sums give what the written criterion gives, at any level."""
+    rng = np.random.default_rng(seed)
+    values = offset + warm_up(rng, count, 0.2, 10)
+    assert mser5(values) == brute_force_mser5(values)
+
+
+def test_mser5_leaves_a_warm_up_out():
+    """A rise with a time constant of 20 is cut where it sinks into the noise, not before."""
+    values = warm_up(np.random.default_rng(1), 400, 0.3, 20)
+    assert 60 <= mser5(values) <= 150
+    assert mser5(values[:60]) is None
+    assert mser5(values[:7]) is None
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.5, 0.8])
+def test_coloured_noise_raises_few_alarms(rho):
+    """Autocorrelated noise without a change is called a change in few of 100 series."""
+    rng = np.random.default_rng(7)
+    alarms = sum(change_of_level(coloured(rng, 500, rho)) is not None for _ in range(300))
+    assert alarms <= 12
+
+
+@pytest.mark.parametrize(("rho", "within"), [(0.0, 3), (0.8, 15)])
+def test_a_step_is_found_where_it_is(rho, within):
+    """A step of 2 % under 0.5 % noise is found, and located, whatever the noise's colour."""
+    rng = np.random.default_rng(8)
+    values = 10 + np.where(np.arange(600) < 180, -0.2, 0.0) + 0.05 * coloured(rng, 600, rho)
+    change = last_change(values)
+    assert abs(change.index - 180) <= within
+    assert change.before == pytest.approx(9.8, abs=0.05)
+    assert change.after == pytest.approx(10.0, abs=0.05)
+
+
+@given(seed=st.integers(0, 2**32 - 1), scale=st.floats(1e-6, 1e6), level=st.floats(10, 100))
+def test_units_do_not_matter(seed, scale, level):
+    """Milliseconds or seconds: the same index."""
+    rng = np.random.default_rng(seed)
+    values = level + np.where(np.arange(200) < 60, 1.0, 0.0) + 0.2 * rng.normal(size=200)
+    plain, scaled = change_of_level(values), change_of_level(scale * values)
+    assert plain.index == scaled.index
+    assert steady_from(values) == steady_from(scale * values)
+
+
+def test_irrelevant_changes_are_passed_over():
+    """A significant step of 0.2 % is no reason to wait."""
+    values = 10 + np.where(np.arange(2000) < 900, 0.02, 0.0)
+    values += 0.005 * np.random.default_rng(2).normal(size=2000)
+    assert change_of_level(values) is not None
+    assert last_change(values) is None
+    assert steady_from(values) is not None
+
+
+def test_a_flat_series_is_steady_from_its_start():
+    """Constant values, as a quantised meter gives, are steady at once."""
+    assert steady_from(np.full(100, 3.0)) == 0
+    assert change_of_level(np.full(100, 3.0)) is None
+
+
+def test_warm_up_is_left_behind():
+    """What follows the index is within 0.1 % of the settled level over many worlds."""
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        values = warm_up(rng, 600, 0.2, 30)
+        start = steady_from(values)
+        assert start is not None
+        assert values[start:].mean() == pytest.approx(10, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        lambda t: 1 - 0.3 * np.exp(-t),  # too slow a warm-up
+        lambda t: 1 + 0.05 * t,  # a drift
+        lambda t: np.where(t > 0.85, 1.3, 1.0),  # throttling near the end
+    ],
+)
+def test_no_steady_state_is_a_result(shape):
+    """Slow warm-up, drift and late throttling give None."""
+    time = np.linspace(0, 1, 500)
+    values = 10 * shape(time) + 0.02 * np.random.default_rng(4).normal(size=500)
+    assert steady_from(values) is None
+
+
+def test_spikes_of_latency_do_not_unsettle():
+    """One pass in a hundred that takes five times as long is no change of level."""
+    rng = np.random.default_rng(5)
+    settled = 0
+    for _ in range(50):
+        latency = 0.01 * (1 + 0.02 * rng.normal(size=600))
+        latency[rng.random(600) < 0.01] *= 5
+        settled += steady_from(latency) is not None
+    assert settled >= 48
+
+
+@pytest.mark.parametrize(
+    ("slope", "noise", "verdict"),
+    [
+        (0.0, 0.001, Verdict.STEADY),
+        (0.02, 0.001, Verdict.DRIFTING),
+        (-0.02, 0.001, Verdict.DRIFTING),
+        (0.0, 0.1, Verdict.UNDETERMINED),
+    ],
+)
+def test_steadiness_of_a_window(slope, noise, verdict):
+    """Steady, drifting either way, or too noisy to tell; the slope is within its u."""
+    rng = np.random.default_rng(6)
+    instants = 10**9 * np.arange(400)
+    values = 5 * (1 + slope * np.linspace(-0.5, 0.5, 400) + noise * rng.normal(size=400))
+    found = is_steady(instants, values)
+    assert found.verdict is verdict
+    assert abs(found.change - slope) < 4 * found.u_change
+    assert abs(found.thirds - slope / 3) < 4 * found.u_thirds
+
+
+def test_u_of_the_change_keeps_the_correlation():
+    """Under coloured noise the stated u is that of the spread over many windows."""
+    rng = np.random.default_rng(9)
+    found = [is_steady(np.arange(2000), 10 + 0.1 * coloured(rng, 2000, 0.8)) for _ in range(150)]
+    spread = np.std([item.change for item in found])
+    assert np.mean([item.u_change for item in found]) == pytest.approx(spread, rel=0.2)
+
+
+def test_short_windows_are_undetermined():
+    """Fewer than 20 values say nothing about steadiness."""
+    assert is_steady(np.arange(5), np.ones(5)).verdict is Verdict.UNDETERMINED
+    assert steady_from(np.ones(15)) is None
+    assert steady_from(np.empty(0)) is None
+
+
+def test_the_later_of_latency_and_power():
+    """Two series on their own instants settle together when the later one does."""
+    rng = np.random.default_rng(10)
+    passes = np.arange(500) * 7_000_000
+    samples = np.arange(1000) * 10_000_000
+    latency = 0.007 * (1 + 0.001 * rng.normal(size=500))
+    power = 10 - np.where(samples < 3_000_000_000, 2.0, 0.0) + 0.01 * rng.normal(size=1000)
+    assert steady_since((passes, latency), (samples, power)) == pytest.approx(3e9, abs=1e8)
+    drift = power + np.linspace(0, 1, 1000)
+    assert steady_since((passes, latency), (samples, drift)) is None
