@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from powerlab.analysis.aliasing import aliasing
 from powerlab.analysis.estimate import Estimate, first_stage_plan
 from powerlab.analysis.precision import MOST_RUNS, Unreachable
 from powerlab.findings import Finding, Severity
@@ -34,6 +35,7 @@ def judge(capture: Capture, done: Estimate, price: Price | None) -> tuple[Findin
         *_wiring(capture, done),
         *_accuracy(capture),
         *_steadiness(done),
+        *_aliasing(capture, done),
         *_precision(capture, done),
         *_price(price),
     )
@@ -158,6 +160,25 @@ def _steadiness(done: Estimate) -> Iterable[Finding]:
             hint="warm up longer, or look for throttling and fans",
             evidence={"relative_change": relative},
         )
+
+
+def _aliasing(capture: Capture, done: Estimate) -> Iterable[Finding]:
+    """Yield what speaks for aliasing in any of the runs, each code once."""
+    setup, model, power = capture.trace.setup, done.model, done.energies.power
+    told = set()
+    for run in model.runs:
+        inside = power.inside(run.start_ns + model.trim_ns, run.stop_ns - model.trim_ns)
+        found = aliasing(
+            setup.averaging,
+            setup.interval_s,
+            setup.aperture_s,
+            run.latency_s,
+            power.power_w[inside],
+        )
+        for finding in found:
+            if finding.code not in told:
+                told.add(finding.code)
+                yield finding
 
 
 def _precision(capture: Capture, done: Estimate) -> Iterable[Finding]:

@@ -10,6 +10,7 @@ answer is the mean over all lags that the trace allows, weighted by their likeli
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,8 +23,12 @@ DRIFT_ORDER = 2
 """Warming up moves the levels: a parabola over the marker takes that up."""
 
 MOST_STEPS = 12
-LAG_NODES = 9
-MOST_ZOOMS = 8
+CONVERGED = 1e-4
+"""Promised fall of chi-squared below which Gauss-Newton stops: a hundredth of u."""
+
+FIRST_NODES = 5
+LAG_NODES = 7
+MOST_HALVINGS = 24
 REACH = 16.0
 """Lags whose chi-squared is within this of the best one count: four standard deviations."""
 
@@ -114,7 +119,7 @@ class Problem:
             change = best.inverse @ (best.jacobian.T @ best.residual_w)
             change = np.clip(change, -limit_s, limit_s)
             promised = float(change @ (best.jacobian.T @ best.residual_w))
-            if promised <= 1e-6 * best.misfit / self.dof:
+            if promised <= CONVERGED * best.misfit / self.dof:
                 break
             moved = best.shape.asymmetry_s + float(change[1])
             new = self.at(
@@ -133,12 +138,16 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Lags:
-    """The fits at the lags a trace allows: rising ``lag_s``, their weights (sum 1), the best."""
+    """The fits at the lags that a trace allows.
+
+    ``lag_s`` rises, ``weight`` sums to 1; ``settled`` tells whether enough of them count.
+    """
 
     lag_s: FloatArray
     weight: FloatArray
     solutions: tuple[Solution, ...]
     best: Solution
+    settled: bool
 
     def mean_and_u(self, values: FloatArray) -> tuple[float, float]:
         """Get the mean of one value per lag and its standard deviation over the lags."""
@@ -146,65 +155,49 @@ class Lags:
         return mean, math.sqrt(float(np.dot(self.weight, (values - mean) ** 2)))
 
 
-def scan_lags(problem: Problem, start: Shape, limit_s: float, temper: float = 1.0) -> Lags:
+def scan_lags(problem: Problem, start: Shape, limit_s: float) -> Lags:
     """Fit at all lags from 0 to ``limit_s`` that the trace allows, equally likely beforehand.
 
-    A lag's weight is ``exp(-misfit / 2 s²)`` with ``s²`` the best fit's misfit per degree of
-    freedom times ``temper``. Nodes close in on where the weights are until there are enough.
+    The start's lag does not matter, its group delay does.
     """
-    first = problem.solve(limit_s / 16, start)
-    lags = limit_s * np.linspace(0.0, 1.0, LAG_NODES) ** 2
-    for _ in range(MOST_ZOOMS):
-        solutions = _solve_all(problem, lags, first)
-        misfit = np.array([one.misfit for one in solutions])
-        first = solutions[int(np.argmin(misfit))]
-        scale = max(first.misfit / problem.dof * temper, 1e-300)
-        excess = (misfit - first.misfit) / scale
-        left, right = _closer(lags, excess, limit_s)
-        if _enough(excess, left < lags[0], right > lags[-1]):
+    nodes = limit_s * np.linspace(0.0, 1.0, FIRST_NODES) ** 2
+    first = problem.solve(float(nodes[1]), start)
+    return weigh_lags(problem, [problem.solve(lag_s, first) for lag_s in nodes.tolist()], 1.0)
+
+
+def weigh_lags(problem: Problem, known: Sequence[Solution], temper: float) -> Lags:
+    """Weigh the lags between those of known fits, which rise, adding fits where they count.
+
+    A weight is ``exp(-misfit / 2 s²)`` with ``s²`` the best fit's misfit per degree of freedom
+    times ``temper``. Intervals next to lags that count are halved until these are enough.
+    """
+    solutions = list(known)
+    nodes = [one.shape.lag_s for one in solutions]
+    for _ in range(MOST_HALVINGS):
+        excess = _excess(solutions, problem.dof, temper)
+        counting = int(np.count_nonzero(excess < REACH))
+        if counting >= LAG_NODES:
             break
-        lags = np.linspace(left, right, LAG_NODES)
-    gaps = np.diff(lags, prepend=lags[0], append=lags[-1])
+        for at in reversed(range(1, len(nodes))):
+            if min(excess[at - 1], excess[at]) < REACH / 2:
+                middle = (nodes[at - 1] + nodes[at]) / 2
+                nearer = solutions[at - 1] if excess[at - 1] < excess[at] else solutions[at]
+                nodes.insert(at, middle)
+                solutions.insert(at, problem.solve(middle, nearer))
+    excess = _excess(solutions, problem.dof, temper)
+    gaps = np.diff(nodes, prepend=nodes[0], append=nodes[-1])
     weight = np.exp(-excess / 2) * (gaps[1:] + gaps[:-1])
-    if not weight.sum() > 0:
-        weight = (excess == 0).astype(np.float64)
-    return Lags(lags, weight / weight.sum(), tuple(solutions), first)
+    return Lags(
+        lag_s=np.array(nodes),
+        weight=weight / weight.sum(),
+        solutions=tuple(solutions),
+        best=solutions[int(np.argmin(excess))],
+        settled=counting >= LAG_NODES,
+    )
 
 
-def _solve_all(problem: Problem, lags: FloatArray, start: Solution) -> list[Solution]:
-    """Fit at every lag, each from the fit at the lag before it, outwards from the start's."""
-    solutions: list[Solution] = []
-    for lag_s in lags.tolist():
-        solutions.append(problem.solve(lag_s, solutions[-1] if solutions else start))
-    return solutions
-
-
-def _enough(excess: FloatArray, more_left: bool, more_right: bool) -> bool:
-    """Get whether the nodes reach out to where lags no longer count, and resolve the rest."""
-    if (more_left and excess[0] < REACH / 2) or (more_right and excess[-1] < REACH / 2):
-        return False
-    return int(np.count_nonzero(excess < REACH)) > LAG_NODES // 2
-
-
-def _closer(lags: FloatArray, excess: FloatArray, limit_s: float) -> tuple[float, float]:
-    """Get where to put nodes next: around the best lag, as wide as a parabola tells.
-
-    Where the best lies at an end, further out, within 0 and the limit.
-    """
-    best = int(np.argmin(excess))
-    span = float(lags[-1] - lags[0])
-    if best == 0 and lags[0] > 0:
-        return max(0.0, float(lags[0]) - span), float(lags[1])
-    if best == len(lags) - 1 and lags[-1] < limit_s:
-        return float(lags[-2]), min(limit_s, float(lags[-1]) + span)
-    near = np.arange(best - 1, best + 2)
-    near = near + max(0, -int(near[0])) - max(0, int(near[-1]) - len(lags) + 1)
-    curve, slope, _ = np.polyfit((lags[near] - lags[best]) / span, excess[near], 2)
-    centre = float(lags[best])
-    low, high = float(lags[near[0]]), float(lags[near[-1]])
-    if curve > 0:
-        centre = min(high, max(low, centre - span * slope / (2 * curve)))
-        reach = max(span * math.sqrt(REACH / curve) * 1.2, 0.05 * (high - low))
-    else:
-        reach = high - low
-    return max(0.0, centre - reach), min(limit_s, centre + reach)
+def _excess(solutions: list[Solution], dof: int, temper: float) -> FloatArray:
+    """Get how much each fit's chi-squared lies above the best one's."""
+    misfit = np.array([one.misfit for one in solutions])
+    scale = max(float(misfit.min()) / dof * temper, 1e-300)
+    return np.asarray((misfit - misfit.min()) / scale)

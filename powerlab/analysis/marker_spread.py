@@ -51,48 +51,49 @@ def noise_of(problem: Problem, solution: Solution) -> Noise:
 
 
 def _robust_deviation(values: FloatArray) -> float:
+    """Get the standard deviation of values, those beyond five of a first guess left out."""
     if len(values) < 4:
         return math.nan
-    return MAD_TO_SD * float(np.median(np.abs(values - np.median(values))))
+    aside = np.abs(values - np.median(values))
+    kept = values[aside <= 5 * MAD_TO_SD * np.median(aside)]
+    return float(np.std(kept, ddof=1)) if len(kept) > 1 else 0.0
 
 
 def _top_share(values: FloatArray) -> float:
     return float(np.mean(values == values.max())) if len(values) >= 4 else 0.0
 
 
-def variances(solution: Solution, noise: Noise) -> FloatArray:
-    """Get the variance expected of every sample (W²), float64 ``(n,)``.
-
-    The noise of its level, and what its stretch leaves open where a point stands for it:
-    a quantity within ``[a, b]`` of mean ``m`` has a variance of at most ``(b - m)(m - a)``
-    (Bhatia and Davis 2000).
-    """
+def _level_variance(solution: Solution, noise: Noise) -> FloatArray:
+    """Get the variance (W²) of every sample's noise, between those of its two levels."""
     share = np.clip(solution.model.value, 0.0, 1.0)
     return np.asarray(noise.idle_w**2 * (1 - share) + noise.busy_w**2 * share)
 
 
-def within_stretch(solution: Solution) -> FloatArray:
-    """Bound the variance (W²) of a point taken anywhere within each sample's stretch.
+def _stand_in_variance(solution: Solution) -> FloatArray:
+    """Get the squared residual (W²) of a point that a stretch around it stands in for.
 
-    A quantity within ``[a, b]`` of mean ``m`` has at most ``(b - m)(m - a)`` (Bhatia and
-    Davis 2000), which a step attains.
+    A point before a step that divides its stretch into ``f`` and ``1 - f`` differs from the
+    stretch's mean by the lesser of these; a slope leaves less.
     """
     model = solution.model
-    spread = (model.after - model.value) * (model.value - model.before)
-    return np.asarray(solution.step_w**2 * np.maximum(spread, 0.0))
+    aside = np.minimum(np.abs(model.after - model.value), np.abs(model.value - model.before))
+    return np.asarray((solution.step_w * aside) ** 2)
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Covariances of delay and asymmetry (s²) at one lag, and the misfit there.
+    """Covariances of delay and asymmetry (s²) at one lag, and what the fit leaves.
 
     ``samples`` takes every sample's variance as independent; ``edges`` is from how the
     edges scatter, each one's samples together (the cluster-robust form of Liang and Zeger
-    1986): it sees jitter of the edges and noise that lasts.
+    1986): it sees jitter of the edges and noise that lasts. ``jitter_s`` is the standard
+    deviation of single edges beyond what noise explains; ``chi_squared_reduced`` the misfit
+    once every edge may lie where it likes, against the noise away from edges.
     """
 
     samples: FloatArray
     edges: FloatArray
+    jitter_s: float
     chi_squared_reduced: float
 
     @property
@@ -106,24 +107,33 @@ class Spread:
         return math.sqrt(max(float(self.samples[place, place]), float(self.edges[place, place])))
 
 
-def spread_of(problem: Problem, solution: Solution, noise: Noise, *, points: bool) -> Spread:
-    """Get the covariances of a fit; ``points`` where stretches stand in for points."""
+def spread_of(problem: Problem, solution: Solution, noise: Noise, *, stand_in: bool) -> Spread:
+    """Get the spread of a fit; ``stand_in`` where stretches stand in for points."""
     jacobian, inverse, residual = solution.jacobian, solution.inverse, solution.residual_w
-    open_w2 = within_stretch(solution) if points else np.zeros_like(residual)
-    own = max(solution.misfit - float(open_w2.sum()), 0.0) / problem.dof
-    weighted = jacobian * (own + open_w2)[:, None]
     edges = problem.pattern.edges_s + solution.group_s
     cluster = np.searchsorted((edges[1:] + edges[:-1]) / 2, problem.samples.middle_s)
-    scores = [
-        np.bincount(cluster, weights=jacobian[:, place] * residual, minlength=len(edges))
-        for place in (0, 1)
-    ]
-    meat = np.array([[float(np.dot(a, b)) for a in scores] for b in scores])
-    meat *= len(edges) / max(1, len(edges) - 3)
+
+    def per_edge(values: FloatArray) -> FloatArray:
+        return np.bincount(cluster, weights=values, minlength=len(edges))
+
+    scores = np.array([per_edge(column * residual) for column in jacobian.T])
+    meat = scores @ scores.T * (len(edges) / max(1, len(edges) - 3))
+    open_w2 = _stand_in_variance(solution) if stand_in else np.zeros_like(residual)
+    own = max(solution.misfit - float(open_w2.sum()), 0.0) / problem.dof
+    weighted = jacobian * (own + open_w2)[:, None]
+    expected = _level_variance(solution, noise) + open_w2
+    slope = jacobian[:, 0]
+    told = per_edge(slope**2)
+    known = np.where(told > 0, told, np.inf)
+    shifts = scores[0] / known
+    beyond = scores[0] ** 2 / known - per_edge(slope**2 * expected) / known
+    jitter_s2 = max(0.0, float(beyond.sum())) / max(float(told.sum()), 1e-300)
+    left = residual - slope * shifts[cluster]
     floor = (MODEL_TOLERANCE * solution.step_w) ** 2
-    expected = variances(solution, noise) + open_w2 + floor
+    chi_squared = float(np.sum(left**2 / (expected + floor)))
     return Spread(
         samples=inverse @ (jacobian.T @ weighted) @ inverse,
         edges=inverse @ meat @ inverse,
-        chi_squared_reduced=float(np.sum(residual**2 / expected)) / problem.dof,
+        jitter_s=math.sqrt(jitter_s2),
+        chi_squared_reduced=chi_squared / max(1, problem.dof - len(edges)),
     )

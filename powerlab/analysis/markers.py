@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from powerlab.analysis.correlate import Found, Stretches, find_pattern
 from powerlab.analysis.integrate import PowerTrace
 from powerlab.analysis.lagged import Pattern, drawn_pattern, samples_of
-from powerlab.analysis.marker_model import Lags, Problem, Shape, scan_lags
+from powerlab.analysis.marker_model import Lags, Problem, Shape, scan_lags, weigh_lags
 from powerlab.analysis.marker_spread import Noise, Spread, noise_of, spread_of
 from powerlab.findings import Finding, Severity
 from powerlab.records import FloatArray, Int64Array
@@ -27,7 +27,11 @@ from powerlab.units import NS_PER_S
 
 SEARCH_NS = NS_PER_S
 LAG_LIMIT_S = 0.02
-MOST_SAMPLES = 4096
+MOST_SAMPLES = 2048
+MOST_POINTS = 32768
+"""Points above this number are joined to means, eight or more at a time; below they stay
+points, as the mean of a few is not that of their stretch."""
+
 FEWEST_EDGES = 6
 FEWEST_SAMPLES = 24
 LEAST_COVERED = 0.8
@@ -39,6 +43,9 @@ LEAST_STEP = 8.0
 """Correlation over what chance gives, below which noise may look like a marker."""
 
 MOST_CHI_SQUARED = 3.0
+
+MOST_JITTER = 8
+"""Single edges may scatter by one in this many of the shortest chip."""
 
 POINT_EDGES = 16
 """A point tells on which side of an edge it lies; this many edges shall have one near."""
@@ -54,7 +61,8 @@ class MarkerFit:
     ``delay_ns`` is the group delay: the start's plus the lag's, mean of rising and falling
     edges, at the marker's middle. ``lag_s`` is the supply's time constant with the
     standard deviation ``u_lag_s`` of what the trace allows, ``asymmetry_s`` by how much
-    falling edges come later than rising ones. ``noise_w`` is the standard deviation of a
+    falling edges come later than rising ones, ``jitter_s`` by how much single edges scatter
+    beyond the noise. ``noise_w`` is the standard deviation of a
     sample away from edges, ``chi_squared_reduced`` the misfit against it. ``reason`` says
     why the fit is not to be believed, empty where it is; figures that could not be had are
     NaN.
@@ -66,6 +74,7 @@ class MarkerFit:
     u_lag_s: float
     asymmetry_s: float
     u_asymmetry_s: float
+    jitter_s: float
     idle_w: float
     step_w: float
     noise_w: float
@@ -103,27 +112,27 @@ def fit_marker(
     wide = _stretches(trace, pattern.origin_ns, aperture_s).within(
         search_s[0] - reach_s, float(pattern.edges_s[-1]) + search_s[1] + reach_s
     )
-    joined = wide.joined(MOST_SAMPLES)
-    if len(joined.power_w) < FEWEST_SAMPLES:
+    if len(wide.power_w) < FEWEST_SAMPLES:
         return _refused("the trace has hardly a sample where the marker was drawn")
-    found = find_pattern(joined, pattern, search_s, 2 * pattern.shortest_s)
-    near = joined.within(*_window(pattern, found.delay_s))
+    found = find_pattern(wide.joined(MOST_SAMPLES), pattern, search_s, 2 * pattern.shortest_s)
+    near = wide.within(*_window(pattern, found.delay_s))
     doubt = _not_found(near, pattern, found)
     if doubt:
         return _refused(doubt, found.peak_to_sidelobe_db)
     start = Shape(found.delay_s, 0.0, 0.0)
-    if trace.point_interval_ns and joined is wide:
+    if trace.point_interval_ns and len(near.power_w) <= MOST_POINTS:
         points = _points(trace, pattern, found.delay_s)
         interval_s = trace.point_interval_ns / NS_PER_S
         fitted = _fit_points(*points, pattern, start, lag_limit_s, interval_s)
     else:
+        near = near.joined(MOST_SAMPLES)
         problem = Problem(samples_of(near.start_s, near.stop_s, near.power_w), pattern)
         fitted = _fit(problem, start, lag_limit_s)
     return _judged(_marker_fit(fitted, found), fitted, pattern)
 
 
 def _refused(reason: str, peak_to_sidelobe_db: float = math.nan) -> MarkerFit:
-    unknown = (math.nan,) * 10
+    unknown = (math.nan,) * 11
     return MarkerFit(*unknown, peak_to_sidelobe_db, 0, 0, believed=False, reason=reason)
 
 
@@ -193,16 +202,20 @@ class _Fitted:
     lags: Lags
     noise: Noise
     spread: Spread
+    stand_in_s: float
 
 
-def _fit(problem: Problem, start: Shape, lag_limit_s: float, *, points: bool = False) -> _Fitted:
-    """Fit at all lags; where the edges scatter more than noise explains, weigh lags so too."""
+def _fit(problem: Problem, start: Shape, lag_limit_s: float, *, stand_in_s: float = 0.0) -> _Fitted:
+    """Fit at all lags; where the edges scatter more than noise explains, weigh lags so too.
+
+    ``stand_in_s`` is the length of stretches that stand in for points, 0 for others.
+    """
     lags = scan_lags(problem, start, lag_limit_s)
     noise = noise_of(problem, lags.best)
-    spread = spread_of(problem, lags.best, noise, points=points)
+    spread = spread_of(problem, lags.best, noise, stand_in=stand_in_s > 0)
     if spread.temper > 1.5:
-        lags = scan_lags(problem, lags.best.shape, lag_limit_s, spread.temper)
-    return _Fitted(problem, lags, noise, spread)
+        lags = weigh_lags(problem, lags.solutions, spread.temper)
+    return _Fitted(problem, lags, noise, spread, stand_in_s)
 
 
 def _fit_points(
@@ -213,20 +226,24 @@ def _fit_points(
     lag_limit_s: float,
     interval_s: float,
 ) -> _Fitted:
-    """Fit points: as means over a stretch first, since a step has no slope to follow.
+    """Fit points as such where the lag gives them a slope to follow, else as means.
 
-    Where the lag turns out longer than that stretch, the response has a slope at the points
-    themselves, and they are taken as such.
+    Without a lag a point only tells on which side of an edge it lies: it then stands for a
+    stretch around it, wide enough that ``POINT_EDGES`` edges fall into one, and lags that
+    are short against that stretch cannot be told.
     """
-    width_s = interval_s * min(1.0, POINT_EDGES / len(pattern.edges_s))
+    edges = len(pattern.edges_s)
+    width_s = interval_s * min(1.0, POINT_EDGES / edges)
     for wide_s in (interval_s, width_s):
         samples = samples_of(at_s - wide_s / 2, at_s + wide_s / 2, power_w)
-        fitted = _fit(Problem(samples, pattern), start, lag_limit_s, points=True)
-        start = fitted.lags.best.shape
-    lag_s, u_lag_s = fitted.lags.mean_and_u(fitted.lags.lag_s)
-    if lag_s - 2 * u_lag_s < width_s:
-        return fitted
-    return _fit(Problem(samples_of(at_s, at_s, power_w), pattern), start, lag_limit_s)
+        problem = Problem(samples, pattern)
+        start = problem.solve(start.lag_s, start).shape
+    exact = _fit(Problem(samples_of(at_s, at_s, power_w), pattern), start, lag_limit_s)
+    lag_s, u_lag_s = exact.lags.mean_and_u(exact.lags.lag_s)
+    sloped = lag_s - 3 * u_lag_s > POINT_EDGES / 4 * interval_s / edges
+    if sloped and exact.spread.chi_squared_reduced <= MOST_CHI_SQUARED:
+        return exact
+    return _fit(problem, start, lag_limit_s, stand_in_s=width_s)
 
 
 def _marker_fit(fitted: _Fitted, found: Found) -> MarkerFit:
@@ -240,9 +257,10 @@ def _marker_fit(fitted: _Fitted, found: Found) -> MarkerFit:
         delay_ns=delay_s * NS_PER_S,
         u_delay_ns=math.hypot(spread.u(0), u_over_lags_s) * NS_PER_S,
         lag_s=lag_s,
-        u_lag_s=u_lag_s,
+        u_lag_s=math.hypot(u_lag_s, fitted.stand_in_s / math.sqrt(12)),
         asymmetry_s=lags.best.shape.asymmetry_s,
         u_asymmetry_s=spread.u(1),
+        jitter_s=spread.jitter_s,
         idle_w=float(samples.power_w.mean() - step_w * value.mean()),
         step_w=step_w,
         noise_w=fitted.noise.mean_w,
@@ -267,6 +285,10 @@ def _judged(fit: MarkerFit, fitted: _Fitted, pattern: Pattern) -> MarkerFit:
             "the trace does not follow the marker: reduced chi-squared is "
             f"{fit.chi_squared_reduced:.1f}, at most {MOST_CHI_SQUARED:.0f} is allowed"
         )
+    elif not fit.jitter_s < pattern.shortest_s / MOST_JITTER:
+        reason = f"the edges scatter by {fit.jitter_s * 1e3:.2g} ms against the drawn ones"
+    elif not fitted.lags.settled:
+        reason = "the fit did not settle on a lag of the supply"
     elif not fit.u_delay_ns < pattern.shortest_s / 4 * NS_PER_S:
         reason = f"too much noise: the delay is known to {fit.u_delay_ns / 1e6:.2g} ms only"
     return replace(fit, believed=not reason, reason=reason)

@@ -143,7 +143,7 @@ def read_capture(path: Path, events: Iterable[tuple[str, Any]]) -> Capture | Non
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     table = pq.read_table(path)
-    head = json.loads(table.schema.metadata[_METADATA])
+    head = _UNTOLD | json.loads(table.schema.metadata[_METADATA])
     course = course_from_events(events)
     if head.pop("schema") != CAPTURE_SCHEMA:
         raise ValueError(f"{path.name} is of another schema than {CAPTURE_SCHEMA}")
