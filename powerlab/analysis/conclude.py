@@ -24,15 +24,22 @@ from powerlab.records import (
 )
 from powerlab.units import NS_PER_S
 
+FEWEST_RUNS = 2
+"""A scatter needs two."""
+
 
 def conclude(
     capture: Capture, *, run: str, request: Request, price: Price | None
 ) -> tuple[Result, Aligned]:
     """Align, integrate, estimate and judge a capture.
 
-    Total: whatever is wrong with the capture becomes a finding. The same capture gives
-    the same result, on any machine.
+    Whatever is wrong with the capture becomes a finding; only one that was cut short before
+    its second run holds nothing to conclude from and raises ValueError. The same capture
+    gives the same result, on any machine.
     """
+    kinds = [phase.kind for phase in capture.phases]
+    if kinds.count("run") < FEWEST_RUNS or "idle" not in kinds:
+        raise ValueError(f"a capture needs an idle phase and {FEWEST_RUNS} runs to conclude from")
     aligned = align(capture)
     done = estimate(capture, aligned)
     quantities = dict(done.quantities)

@@ -218,3 +218,9 @@ def test_a_precision_below_the_meters_limit_is_said_to_be_out_of_reach():
     )
     assert "gain" in finding.message
     assert "calibrate" in finding.hint
+
+
+def test_a_capture_cut_short_before_its_second_run_concludes_nothing():
+    """One run has no scatter: there is no result to invent."""
+    with pytest.raises(ValueError, match="2 runs"):
+        concluded(capture(runs=1))
