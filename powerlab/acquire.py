@@ -17,6 +17,9 @@ from powerlab.units import NS_PER_S, now_ns
 START_LIMIT_S = 10.0
 """A meter that has delivered nothing by then is not running."""
 
+LAST_POLL_LIMIT_S = 60.0
+"""A driver that resynchronises after a time-out may need as long for its last poll."""
+
 CHECK_S = 0.05
 
 
@@ -48,17 +51,23 @@ class Acquisition:
 
     def __enter__(self) -> Self:
         self._thread.start()
+        try:
+            self._wait_for_samples()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def _wait_for_samples(self) -> None:
         deadline = now_ns() + int(START_LIMIT_S * NS_PER_S)
         while not any(len(block.values) for block in self._blocks):
             self.check()
             if now_ns() > deadline:
-                self._stop.set()
                 raise InstrumentError(
                     f"{self._meter.identity.name} delivered no sample in {START_LIMIT_S:g} s",
                     hint="look at its display: is it triggered, in range, in remote mode?",
                 )
             time.sleep(CHECK_S)
-        return self
 
     def __exit__(
         self,
@@ -83,10 +92,11 @@ class Acquisition:
             raise self._failure
 
     def latest(self) -> np.ndarray | None:
-        """Get the mean of the newest block, float64 ``(channels,)``, or None before the first."""
+        """Get the mean of the newest good samples, float64 ``(channels,)``, or None without."""
         for block in reversed(self._blocks[-4:]):
-            if len(block.values):
-                return np.asarray(np.nanmean(block.values, axis=0))
+            good = block.values[np.isfinite(block.values).all(axis=1)]
+            if len(good):
+                return np.asarray(good.mean(axis=0))
         return None
 
     def wait_until(self, instant_ns: int) -> None:
@@ -111,8 +121,13 @@ class Acquisition:
     def finish(self) -> MeterTrace:
         """Stop reading and join everything that came into one trace."""
         self._stop.set()
-        self._thread.join(timeout=START_LIMIT_S)
+        self._thread.join(timeout=LAST_POLL_LIMIT_S)
         self.check()
+        if self._thread.is_alive():
+            raise InstrumentError(
+                f"{self._meter.identity.name} did not answer its last poll",
+                hint="what came until then is kept in the run folder; check the link",
+            )
         return join_blocks(self._meter, self.setup, self._blocks)
 
 

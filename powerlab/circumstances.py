@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from powerlab.catalog.bench_profile import Bench
+from powerlab.catalog.bench_profile import Bench, BenchSupply
 from powerlab.catalog.device_profile import DeviceProfile
 from powerlab.records import Boundary, Price, Timebase, VoltageSense, Wiring
 from powerlab.units import NS_PER_S, Money, now_ns
@@ -29,9 +29,15 @@ def wiring(bench: Bench, device: DeviceProfile) -> Wiring:
         u_supply_voltage_v=(
             supply.u_voltage_v if supply else NOMINAL_SUPPLY_LIMIT * label / math.sqrt(3)
         ),
-        supply_voltage_origin="bench" if supply else "nominal",
+        supply_voltage_origin=_voltage_origin(supply),
         supply_lag_limit_s=device.power.supply_lag_limit_s,
     )
+
+
+def _voltage_origin(supply: BenchSupply | None) -> str:
+    if supply is None:
+        return "nominal"
+    return "circuit" if supply.read_with_meter else "bench"
 
 
 def latest_price(device: DeviceProfile) -> Price | None:

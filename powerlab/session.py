@@ -104,6 +104,11 @@ def measure(
     Raises the family of whatever fails; the meter and the agent are stopped in any case.
     ``truth`` is asked only after the result is frozen.
     """
+    if len(job.bench.meter) > 1:
+        raise ConfigError(
+            f"the bench {job.bench_name} names {len(job.bench.meter)} meters; one is read so far",
+            hint="keep the meter of the current, and write the volts under [bench.NAME.supply]",
+        )
     format_ = _model_format(job)
     files = build_workload(job.workload, format_, cache_dir())
     with ExitStack() as stack:
@@ -192,6 +197,7 @@ class _Conductor:
         runs = self.job.protocol.runs
         if not self.job.precision:
             return runs
+        self.acquisition.wait_until(now_ns())
         capture = self.capture(self.acquisition.so_far())
         done = estimate(capture, align(capture))
         plan = first_stage_plan(done, runs, self.job.precision)
@@ -203,12 +209,10 @@ class _Conductor:
         return plan.runs
 
     def _run(self, index: int, count: int, passes: int) -> None:
-        guard_s = self.watch.guard_s
         self.watch.enter("run", index, count)
-        self._idle("guard", 2 * index + 1, guard_s)
         deadline_s = 4 * self.job.protocol.run_s + 30
-        self._keep(self.board.run(index, passes, deadline_s))
-        self._idle("guard", 2 * index + 2, guard_s)
+        for phase in self.board.run(index, passes, deadline_s, self.watch.guard_s):
+            self._keep(phase)
 
     def _plan_marker(self, pace_s: float) -> MarkerPlan | None:
         """Plan a marker that this meter can see and this workload can draw, if there is one."""
@@ -226,7 +230,8 @@ class _Conductor:
         self._exchange(BURST)
         self.watch.enter("marker", index, 2)
         self._keep(self.board.draw(index, plan.levels, plan.chip_s))
-        self._idle("guard", 2 * self.job.protocol.runs + 1 + index, self.watch.guard_s)
+        # The runs' guards count up from 1, and how many there will be is not known yet.
+        self._idle("guard", -1 - index, self.watch.guard_s)
 
     def _idle(self, kind: str, index: int, duration_s: float) -> None:
         if kind == "idle":

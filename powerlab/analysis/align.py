@@ -9,8 +9,9 @@ from powerlab.findings import Finding, Severity
 from powerlab.records import Aligned, Capture, ClockFit, Phase, Window
 from powerlab.units import NS_PER_S
 
-STEP_LIMIT_NS = 2_000_000
-"""A burst this far off the line is no crystal's drift: the clock was stepped or suspended."""
+STEP_NS = 1_000_000
+DRIFT_LIMIT_PPM = 50.0
+"""Between two bursts a crystal moves by its rate; a change beyond that and 1 ms is a step."""
 
 
 def align(capture: Capture) -> Aligned:
@@ -41,7 +42,8 @@ def _window(phase: Phase, clock: ClockFit, batch: int) -> Window:
 
 
 def _clock_findings(clock: ClockFit) -> tuple[Finding, ...]:
-    if clock.residual_ns <= max(STEP_LIMIT_NS, 5 * clock.round_trip_min_ns):
+    jump_ns = _largest_jump(clock)
+    if jump_ns <= 0:
         return ()
     return (
         Finding(
@@ -50,6 +52,16 @@ def _clock_findings(clock: ClockFit) -> tuple[Finding, ...]:
             message=f"the board's clock left its line by {clock.residual_ns / 1e6:.1f} ms",
             hint="it was stepped, suspended or read late; keep the board awake and idle "
             "otherwise, and measure again",
-            evidence={"residual_ns": clock.residual_ns, "exchanges": clock.exchanges},
+            evidence={"residual_ns": clock.residual_ns, "jump_ns": jump_ns},
         ),
     )
+
+
+def _largest_jump(clock: ClockFit) -> float:
+    """Get the largest change of offset between two bursts that no crystal explains, in ns."""
+    if not clock.bend:
+        return 0.0
+    at, deviation = np.array(clock.bend).T
+    jumps = np.abs(np.diff(deviation))
+    drift = DRIFT_LIMIT_PPM * 1e-6 * np.diff(at) + clock.round_trip_min_ns
+    return float(np.max(np.where(jumps > drift + STEP_NS, jumps, 0.0), initial=0.0))

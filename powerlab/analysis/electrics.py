@@ -51,9 +51,9 @@ def boundary_power(
     """Get the power [W] of each sample at the wiring's boundary.
 
     ``values`` is float64 ``(n, channels)``. A supply voltage read once at the board under
-    load was read without the ammeter in the circuit and at ``active_current_a``: the
-    ammeter's burden comes off it, and at another current the drop over the leads differs.
-    A nominal voltage is the supply's, before both drops.
+    load belongs to ``active_current_a``: at another current the drop over the leads differs.
+    The ammeter's burden comes off it unless the ammeter was in the circuit then. A nominal
+    voltage is the supply's, before both drops.
     """
     column = {name: index for index, name in enumerate(setup.channels)}
 
@@ -88,10 +88,10 @@ def _board_voltage(
 ) -> FloatArray:
     """Get the volts at the board's input terminals for each sample."""
     if voltage is None:
-        in_leads_a = current
-        if wiring.supply_voltage_origin == "bench":
-            in_leads_a = current - active_current_a
-        drop = current * circuit.burden_ohm + in_leads_a * circuit.cable_ohm
+        apart_a = current - active_current_a
+        in_meter_a = apart_a if wiring.supply_voltage_origin == "circuit" else current
+        in_leads_a = current if wiring.supply_voltage_origin == "nominal" else apart_a
+        drop = in_meter_a * circuit.burden_ohm + in_leads_a * circuit.cable_ohm
         volts: FloatArray = circuit.supply_voltage_v - drop
         return volts
     if wiring.voltage_sense is VoltageSense.BOARD:

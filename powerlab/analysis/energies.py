@@ -57,13 +57,12 @@ class Energies:
     """What one evaluation yields: per run (float64 ``(runs,)``) and for the idle phases.
 
     ``gross_j`` and ``net_j`` are energies per inference, ``active_w`` the mean power inside
-    the runs, ``noise_j`` the standard uncertainty of ``gross_j`` from the scatter of samples.
+    the runs.
     """
 
     gross_j: FloatArray
     net_j: FloatArray
     active_w: FloatArray
-    noise_j: FloatArray
     idle_w: float
     u_idle_w: float
     gap_limit_j: float
@@ -163,7 +162,6 @@ def evaluate(model: Model, inputs: Inputs) -> Energies:
         gross_j=gross,
         net_j=gross - idle_j / count,
         active_w=active,
-        noise_j=np.array([_noise(model, power, run) for run in model.runs]) * duration / count,
         idle_w=idle_w + inputs.idle_shift_w,
         u_idle_w=u_idle_w,
         gap_limit_j=_gap_limit(power, runs),
@@ -249,10 +247,19 @@ def _run_energy(
     )
 
 
-def _noise(model: Model, power: PowerTrace, run: Window) -> float:
-    inside = power.inside(run.start_ns + model.trim_ns, run.stop_ns - model.trim_ns)
-    error = standard_error(power.power_w[inside])
-    return error if math.isfinite(error) else 0.0
+def sample_noise(model: Model, energies: Energies) -> FloatArray:
+    """Get the standard uncertainty of each run's gross energy per inference from its samples.
+
+    Their scatter inside the run, autocorrelation kept; float64 ``(runs,)``, 0 for a run of
+    fewer than two samples.
+    """
+    noise = np.zeros(len(model.runs))
+    for index, run in enumerate(model.runs):
+        inside = energies.power.inside(run.start_ns + model.trim_ns, run.stop_ns - model.trim_ns)
+        error = standard_error(energies.power.power_w[inside])
+        duration_s = (run.stop_ns - run.start_ns) / NS_PER_S
+        noise[index] = error * duration_s / run.inferences if math.isfinite(error) else 0.0
+    return noise
 
 
 def _gap_limit(power: PowerTrace, runs: tuple[WindowEnergy, ...]) -> float:

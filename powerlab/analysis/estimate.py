@@ -21,6 +21,7 @@ from powerlab.analysis.energies import (
     build_model,
     evaluate,
     nominal_inputs,
+    sample_noise,
 )
 from powerlab.analysis.precision import (
     RUN_TO_RUN,
@@ -86,7 +87,7 @@ def estimate(capture: Capture, aligned: Aligned) -> Estimate:
     quantities = {
         item.name: item
         for item in (
-            *_energy_quantities(nominal, lines, capture.first_stage),
+            *_energy_quantities(nominal, sample_noise(model, nominal), lines, capture.first_stage),
             *_power_quantities(nominal, lines, capture.first_stage),
             *_time_quantities(model),
         )
@@ -233,8 +234,10 @@ def _run_to_run(values: FloatArray, first_stage: int) -> Component:
     )
 
 
-def _energy_quantities(nominal: Energies, lines: Lines, stage: int) -> Iterable[Quantity]:
-    noise_u = math.sqrt(float(np.sum(nominal.noise_j**2))) / len(nominal.noise_j)
+def _energy_quantities(
+    nominal: Energies, noise_j: FloatArray, lines: Lines, stage: int
+) -> Iterable[Quantity]:
+    noise_u = math.sqrt(float(np.sum(noise_j**2))) / len(noise_j)
     noise = component(
         "sample noise", "A", noise_u, source="scatter of samples within runs, autocorrelation kept"
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from powerlab.analysis.aliasing import aliasing
 from powerlab.analysis.estimate import Estimate, first_stage_plan
-from powerlab.analysis.precision import MOST_RUNS, Unreachable
+from powerlab.analysis.precision import MOST_RUNS, RUN_TO_RUN, Unreachable
 from powerlab.findings import Finding, Severity
 from powerlab.records import Boundary, Capture, Price, SampleFlag
 
@@ -22,6 +22,10 @@ FEWEST_SAMPLES = 5
 DRIFT_LIMIT = 0.02
 """Relative change of power over the runs above which it was not steady."""
 
+LEAST_IDLES = 2
+STEADY_U = 0.05
+"""Relative U above which scattering runs are a finding of their own."""
+
 PRECISION_SLACK = 1.1
 """U may come out this much wider than the first runs foretold before it is a finding."""
 
@@ -30,6 +34,7 @@ def judge(capture: Capture, done: Estimate, price: Price | None) -> tuple[Findin
     """List the findings on a capture and its estimate, in the order a reader needs them."""
     return (
         *_evidence(capture),
+        *_sense(done),
         *_samples(capture, done),
         *_windows(done),
         *_wiring(capture, done),
@@ -48,6 +53,52 @@ def _evidence(capture: Capture) -> Iterable[Finding]:
             severity=Severity.INFO,
             message="emulated, not measured: speed is this computer's, power is a model",
             hint="attach a meter and a board and run the same command without --emulate",
+        )
+
+
+def _sense(done: Estimate) -> Iterable[Finding]:
+    """Yield what makes a result no result: nothing finite, no idle, no load to be seen."""
+    headline = done.quantities["energy_per_inference"]
+    if not (math.isfinite(headline.value) and math.isfinite(headline.u)):
+        yield Finding(
+            code="not-finite",
+            severity=Severity.BLOCKING,
+            message="the energy of an inference could not be had from these samples",
+            hint="look at the samples of the runs and of the idle phases in the run folder",
+        )
+        return
+    active, idle = done.quantities["power_active"], done.quantities["power_idle"]
+    if not (active.value > 0 and active.value - idle.value > active.u + idle.u):
+        yield Finding(
+            code="no-load-seen",
+            severity=Severity.BLOCKING,
+            message=f"the meter shows {active.value:.4g} W under load and {idle.value:.4g} W idle",
+            hint="check that the meter is in this board's supply line, and its polarity",
+            evidence={"active_w": active.value, "idle_w": idle.value},
+        )
+    if len(done.model.idles) < LEAST_IDLES:
+        yield Finding(
+            code="idle-single",
+            severity=Severity.WARNING,
+            message="idle was recorded on one side of the runs only: its drift is not known",
+            hint="let the measurement run to its end",
+        )
+    if headline.low is not None and headline.low <= 0:
+        yield Finding(
+            code="interval-reaches-zero",
+            severity=Severity.BLOCKING,
+            message=f"the interval of energy per inference reaches zero, with "
+            f"{len(done.energies.runs)} runs",
+            hint="make more runs, and keep other programs off the board and this computer",
+        )
+    elif headline.budget[0].name == RUN_TO_RUN and headline.expanded > STEADY_U * headline.value:
+        yield Finding(
+            code="run-to-run-dominates",
+            severity=Severity.WARNING,
+            message=f"the runs scatter so much that U is {headline.expanded / headline.value:.0%}",
+            hint="something else works on the board (or, emulated, on this computer), or its "
+            "clock rate changes: stop it, fix the rate, and measure again",
+            evidence={"share": headline.budget[0].share},
         )
 
 
@@ -111,9 +162,9 @@ def _wiring(capture: Capture, done: Estimate) -> Iterable[Finding]:
             code="supply-voltage-nominal",
             severity=Severity.WARNING,
             message=f"no meter reads volts: the adapter's label, {wiring.supply_voltage_v:g} V "
-            f"± {wiring.u_supply_voltage_v:g} V, was used",
+            f"(u = {wiring.u_supply_voltage_v:.2g} V), was used",
             hint="read the volts once at the board under load and write them into the bench "
-            "([bench.NAME.supply]), or give --supply 12.05V±0.01V",
+            "([bench.NAME.supply])",
         )
     if wiring.boundary is Boundary.WALL:
         yield Finding(
@@ -128,8 +179,8 @@ def _wiring(capture: Capture, done: Estimate) -> Iterable[Finding]:
             code="burden-dominates",
             severity=Severity.INFO,
             message=f"the meter's burden voltage is {top.share:.0%} of the variance",
-            hint="read the volts at the board with the ammeter in the circuit, use a range of "
-            "lower burden, or calibrate the set-up",
+            hint="let a second meter read the volts at the board while the ammeter is in the "
+            "circuit (supply.read_with_meter = true), or use a range of lower burden",
             evidence={"share": top.share},
         )
 
@@ -148,7 +199,7 @@ def _accuracy(capture: Capture) -> Iterable[Finding]:
 
 def _steadiness(done: Estimate) -> Iterable[Finding]:
     active = done.energies.active_w
-    if len(active) < 3 or not np.isfinite(active).all():
+    if len(active) < 3 or not (np.isfinite(active).all() and active.mean() > 0):
         return
     slope = float(np.polyfit(np.arange(len(active)), active, 1)[0]) * (len(active) - 1)
     relative = slope / float(active.mean())

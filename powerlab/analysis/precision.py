@@ -33,8 +33,12 @@ RUN_TO_RUN = "run to run"
 REMEDIES = (
     ("gain", "calibrate the set-up: a correction for this meter replaces its specified limit"),
     ("offset", "calibrate the set-up or zero the meter, or use a lower range of it"),
-    ("burden", "read the volts at the board with the ammeter in the circuit"),
-    ("supply voltage", "read the volts at the board with the ammeter in the circuit"),
+    (
+        "burden",
+        ("let a second meter read the volts while the ammeter is in the circuit, or use a range "
+        "of lower burden"),
+    ),
+    ("supply voltage", "read the volts at the board with a better meter"),
     ("cable", "sense the volts at the board, or measure the resistance of the leads"),
     ("gap", "find what holds up the link to the meter, or use a meter that loses no samples"),
     ("idle", "measure idle for longer before and after the runs"),

@@ -98,7 +98,8 @@ def _central_half_width(mass: FloatArray, step: float, p: float) -> float:
     right = np.concatenate(([mass[middle] / 2], mass[middle + 1 :]))
     inner = 2 * np.cumsum(right)
     upper = (np.arange(len(right)) + 0.5) * step
-    return float(np.interp(p * inner[-1], inner, upper))
+    # What lies beyond the grid stays beyond: the mass is not scaled back to 1.
+    return float(np.interp(p, inner, upper))
 
 
 def _quantile(line: Component, p: float) -> float:
@@ -141,8 +142,13 @@ def quantity(
 ) -> Quantity:
     """Make a quantity from its value and its independent budget lines, in the same unit."""
     u = standard_uncertainty(budget)
-    expanded = expanded_uncertainty(budget, p)
-    shares = [replace(line, share=(line.u / u) ** 2 if u > 0 else 0.0) for line in budget]
+    expanded = expanded_uncertainty(budget, p) if math.isfinite(u) else math.nan
+    if not math.isfinite(value):
+        u = expanded = math.nan
+    shares = [
+        replace(line, share=(line.u / u) ** 2 if u > 0 and math.isfinite(u) else 0.0)
+        for line in budget
+    ]
     shares.sort(key=lambda line: -line.share)
     return Quantity(
         name=name,
@@ -161,6 +167,8 @@ def quantity(
 
 def reciprocal(name: str, unit: str, base: Quantity, factor: float = 1.0) -> Quantity:
     """Get ``factor / base``: relative uncertainties carry over, the interval's ends exactly."""
+    if not base.value:
+        return replace(base, name=name, unit=unit, value=math.nan, expanded=math.nan, u=math.nan)
     value = factor / base.value
     scale = abs(value / base.value)
     low = factor / base.high if base.high else None

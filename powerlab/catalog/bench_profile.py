@@ -26,10 +26,15 @@ class BenchMeter(Model):
 
 
 class BenchSupply(Model):
-    """The supply voltage, read once at the board under load, ± its standard uncertainty."""
+    """The supply voltage, read once at the board under load, ± its standard uncertainty.
+
+    ``read_with_meter`` says that the ammeter was in the circuit then (a second meter read the
+    volts), so that its burden is in the reading already.
+    """
 
     voltage_v: Positive
     u_voltage_v: NonNegative
+    read_with_meter: bool = False
 
 
 class Bench(Model):

@@ -41,8 +41,8 @@ class Range(Sourced):
     """One range of one quantity and its specified limit over a year.
 
     The limit is ±(``gain_percent`` % of reading + ``offset_percent`` % of ``full_scale``).
-    ``burden_voltage_v`` is the drop over the meter's input at full scale at most; the typical
-    one is taken as three quarters of it ± a quarter. ``noise`` is the standard deviation
+    ``burden_voltage_v`` is the drop over the meter's input at full scale at most; the true
+    one is taken as anywhere between nothing and that. ``noise`` is the standard deviation
     of one reading and ``resolution`` its step, both in the unit of the quantity.
     """
 

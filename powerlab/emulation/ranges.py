@@ -92,8 +92,8 @@ def draw_channel(item: Range, seed: int, serial: str, law: ErrorLaw) -> Channel:
 
 
 def draw_burden_ohm(item: Range | None, seed: int, serial: str, law: ErrorLaw) -> float:
-    """Draw the true series resistance: three quarters of the range's limit ± a quarter."""
+    """Draw the true series resistance: anything from nothing to the range's limit."""
     if item is None:
         return 0.0
     stream = f"{serial}/{item.quantity}/{item.full_scale!r}/burden"
-    return item.burden_limit_ohm * (0.75 + 0.25 * draw_error(seed, stream, law))
+    return item.burden_limit_ohm * (0.5 + 0.5 * draw_error(seed, stream, law))

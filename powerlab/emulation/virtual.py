@@ -121,7 +121,7 @@ def virtual_measurement(
 def meter_setup(instrument: InstrumentProfile, meter: VirtualMeter) -> MeterSetup:
     """Get what a driver would report of this meter: its model's facts, none of its errors.
 
-    The burden is three quarters of the current range's limit, known to ± a quarter of it.
+    The burden is half of the current range's limit, known to ± that half.
     """
     sampling = instrument.sampling
     limit_ohm = 0.0 if meter.ammeter is None else meter.ammeter.burden_limit_ohm
@@ -132,7 +132,7 @@ def meter_setup(instrument: InstrumentProfile, meter: VirtualMeter) -> MeterSetu
                 quantity=channel.quantity,
                 full_scale=channel.range.full_scale,
                 gain_limit=channel.range.gain_percent / 100,
-                offset_limit=channel.range.offset_limit,
+                offset_limit=channel.range.offset_limit + channel.range.resolution / 2,
                 source=channel.range.source,
                 retrieved=channel.range.retrieved,
                 estimated=channel.range.estimated,
@@ -146,8 +146,8 @@ def meter_setup(instrument: InstrumentProfile, meter: VirtualMeter) -> MeterSetu
         latency_s=sampling.latency_s,
         latency_limit_s=sampling.latency_limit_s,
         clock_limit_ppm=sampling.clock_limit_ppm,
-        burden_ohm=0.75 * limit_ohm,
-        burden_limit_ohm=0.25 * limit_ohm,
+        burden_ohm=0.5 * limit_ohm,
+        burden_limit_ohm=0.5 * limit_ohm,
     )
 
 

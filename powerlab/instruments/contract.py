@@ -97,12 +97,15 @@ def range_or_error(profile: InstrumentProfile, quantity: str, magnitude: float) 
 
 
 def accuracy_of(chosen: Range) -> Accuracy:
-    """Get a range's specified limit in the form that the uncertainty budget reads."""
+    """Get a range's specified limit in the form that the uncertainty budget reads.
+
+    Half a step of the resolution joins the offset: a steady reading repeats its rounding.
+    """
     return Accuracy(
         quantity=chosen.quantity,
         full_scale=chosen.full_scale,
         gain_limit=chosen.gain_percent / 100,
-        offset_limit=chosen.offset_limit,
+        offset_limit=chosen.offset_limit + chosen.resolution / 2,
         source=chosen.source,
         retrieved=chosen.retrieved,
         estimated=chosen.estimated,
@@ -110,5 +113,8 @@ def accuracy_of(chosen: Range) -> Accuracy:
 
 
 def burden_of(chosen: Range) -> tuple[float, float]:
-    """Get the meter's series resistance [ohm] in a range and its limit: 3/4 ± 1/4 of the most."""
-    return 0.75 * chosen.burden_limit_ohm, 0.25 * chosen.burden_limit_ohm
+    """Get the meter's series resistance [ohm] in a range and its limit.
+
+    A sheet gives only the most it may be: the middle between that and nothing, ± the half.
+    """
+    return chosen.burden_limit_ohm / 2, chosen.burden_limit_ohm / 2

@@ -15,6 +15,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -31,7 +32,7 @@ from powerlab.instruments.um_frames import (
     split_frame,
 )
 from powerlab.records import MeterIdentity, MeterSetup, SampleBlock, SampleFlag
-from powerlab.transport.serial import ByteLink, open_serial
+from powerlab.transport.serial import ByteLink, open_serial, port_path
 from powerlab.units import NS_PER_S, nanoseconds, now_ns
 
 REPLY_LIMIT_S = 1.0
@@ -77,6 +78,8 @@ class Um25c:
             serial="",
             firmware="",
             resource=link.resource,
+            # No meter hangs on a pseudo-terminal: what answers there is a program.
+            emulated=Path(port_path(link.resource)).resolve().is_relative_to("/dev/pts"),
         )
 
     def configure(self, request: MeterRequest) -> MeterSetup:

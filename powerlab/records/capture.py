@@ -201,7 +201,8 @@ class Wiring:
 
     ``supply_voltage_v`` (± ``u_supply_voltage_v``, standard uncertainty) is used only where
     no meter reads volts; ``supply_voltage_origin`` is "bench" (read once at the board under
-    load) or "nominal" (the adapter's label, at the supply). ``cable_ohm`` is the loop
+    load, without the ammeter), "circuit" (the same with the ammeter in the circuit) or
+    "nominal" (the adapter's label, at the supply). ``cable_ohm`` is the loop
     resistance of the leads between the voltage tap, or the supply, and the board.
     ``supply_lag_limit_s``: the board's input filter delays its load's edges by 0 to this.
     """

@@ -224,3 +224,57 @@ def test_a_capture_cut_short_before_its_second_run_concludes_nothing():
     """One run has no scatter: there is no result to invent."""
     with pytest.raises(ValueError, match="2 runs"):
         concluded(capture(runs=1))
+
+
+def test_volts_read_with_the_ammeter_in_the_circuit_need_no_burden():
+    """A second meter's reading holds the burden already: it is neither corrected nor budgeted."""
+    result = concluded(
+        with_trace(
+            capture(wiring=wiring(supply_voltage_origin="circuit")),
+            setup=setup(burden_ohm=0.5, burden_limit_ohm=0.5),
+        )
+    )
+    energy = result.quantities["energy_per_inference"]
+    assert result.quantities["power_active"].value == pytest.approx(8.0, rel=1e-6)
+    shares = {line.name: line.share for line in energy.budget}
+    assert shares.get("burden voltage", 0.0) < 0.01
+
+
+def test_reversed_leads_and_a_meter_in_another_line_block():
+    """Power of the wrong sign, or a trace without any step, is no measurement."""
+    recorded = capture()
+    reversed_leads = with_trace(recorded, values=-recorded.trace.values)
+    flat = with_trace(recorded, values=np.full_like(recorded.trace.values, 0.3))
+    zero = with_trace(recorded, values=np.zeros_like(recorded.trace.values))
+    for wrong in (reversed_leads, flat, zero):
+        result = concluded(wrong)
+        assert not result.valid
+        assert codes(result) & {"no-load-seen", "not-finite"}
+
+
+def test_a_lost_idle_phase_blocks():
+    """Without a single idle sample there is no level to subtract."""
+    result = concluded(capture(drop=slice(0, 155)))
+    assert "not-finite" in codes(result)
+    assert math.isnan(result.quantities["energy_per_inference"].expanded)
+
+
+def test_runs_that_scatter_to_zero_block_and_wide_ones_warn():
+    """An interval that reaches zero is no result; one that is wide says why."""
+    assert "interval-reaches-zero" in codes(concluded(scattered(2, 0.3)))
+    assert "run-to-run-dominates" in codes(concluded(scattered(5, 0.06)))
+    assert not codes(concluded(scattered(5, 0.001))) & {"run-to-run-dominates"}
+
+
+def test_two_runs_carry_the_factor_of_one_degree_of_freedom():
+    """The tails of t with one degree of freedom are not cut off: k is near 12.7."""
+    energy = concluded(scattered(2, 0.01)).quantities["energy_per_inference"]
+    assert energy.k == pytest.approx(12.7, rel=0.02)
+
+
+def test_several_inferences_in_a_pass_share_its_energy():
+    """With a batch of 4, a pass is four inferences."""
+    one, four = concluded(capture()), concluded(capture(batch=4))
+    for name, factor in (("energy_per_inference", 0.25), ("throughput", 4.0), ("latency_p50", 1.0)):
+        expected = factor * one.quantities[name].value
+        assert four.quantities[name].value == pytest.approx(expected, rel=1e-9)

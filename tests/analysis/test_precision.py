@@ -85,8 +85,8 @@ def test_degenerate_first_stages():
     ("term", "words"),
     [
         ("meter voltage offset", "lower range"),
-        ("supply voltage", "ammeter in the circuit"),
-        ("burden voltage", "ammeter in the circuit"),
+        ("supply voltage", "better meter"),
+        ("burden voltage", "in the circuit"),
         ("cable drop", "sense the volts at the board"),
         ("sample clock", "faster meter"),
         ("clock rate", "better one"),

@@ -143,7 +143,7 @@ def test_the_errors_of_a_meter_fill_their_limits(
                 channel.offset / channel.range.offset_limit,
                 made.rate_ppm / 100,
                 (made.latency_ns / NS_PER_S - 0.01) / 0.005,
-                (burden - 0.75) / 0.25,
+                (burden - 0.5) / 0.5,
             )
         )
     columns = np.array(drawn)

@@ -243,8 +243,8 @@ def test_the_setup_states_limits_and_no_errors(
     assert first.channels == ("current",)
     assert first.accuracy[0].full_scale == 3.0
     assert_allclose(first.accuracy[0].gain_limit, 1e-3)
-    assert_allclose(first.burden_ohm, 0.75 * 0.2 / 3)
-    assert_allclose(first.burden_limit_ohm, 0.25 * 0.2 / 3)
+    assert_allclose(first.burden_ohm, 0.5 * 0.2 / 3)
+    assert_allclose(first.burden_limit_ohm, 0.5 * 0.2 / 3)
 
 
 @pytest.mark.parametrize("law", list(ErrorLaw))

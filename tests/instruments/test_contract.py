@@ -72,8 +72,8 @@ def test_every_built_in_profile_names_its_sources(profile, identifier: str) -> N
 
 
 def test_limits_come_from_the_range(profile) -> None:
-    """1 A on the UM25C: 1 % of reading, 2.5 mA, 75 ± 25 milliohm."""
+    """1 A on the UM25C: 1 % of reading, 2.5 mA and half a step, 50 ± 50 milliohm."""
     chosen = range_or_error(profile("rdtech-um25c"), "current", 1.0)
     accuracy = accuracy_of(chosen)
-    assert (accuracy.gain_limit, accuracy.offset_limit) == pytest.approx((0.01, 0.0025))
-    assert burden_of(chosen) == pytest.approx((0.075, 0.025))
+    assert (accuracy.gain_limit, accuracy.offset_limit) == pytest.approx((0.01, 0.0025 + 0.00005))
+    assert burden_of(chosen) == pytest.approx((0.05, 0.05))

@@ -137,10 +137,10 @@ def test_set_up_transcript(meter: Dmm6500, link) -> None:
     assert math.isclose(setup.interval_s, 0.0204)
     assert setup.accuracy[0].full_scale == 1.0
     assert setup.accuracy[0].gain_limit == pytest.approx(8e-4)
-    assert setup.accuracy[0].offset_limit == pytest.approx(3e-4)
+    assert setup.accuracy[0].offset_limit == pytest.approx(3e-4 + 5e-7)
     assert setup.accuracy[0].estimated
-    assert setup.burden_ohm == pytest.approx(0.5625)
-    assert setup.burden_limit_ohm == pytest.approx(0.1875)
+    assert setup.burden_ohm == pytest.approx(0.375)
+    assert setup.burden_limit_ohm == pytest.approx(0.375)
 
 
 def test_line_frequency_is_the_meters_own(meter: Dmm6500, link) -> None:
@@ -285,7 +285,7 @@ def test_voltage_transcript(meter: Dmm6500, link) -> None:
     )
     mean, u = meter.read_voltage(4)
     assert mean == pytest.approx(12.002)
-    limit = 25e-6 * 12.002 + 5e-6 * 10
+    limit = 25e-6 * 12.002 + 5e-6 * 10 + 5e-6
     assert u == pytest.approx(math.hypot(limit / math.sqrt(3), np.std(readings, ddof=1) / 2))
 
 
