@@ -9,7 +9,6 @@ import array
 import faulthandler
 import os
 import queue
-import shutil
 import signal
 import threading
 import traceback
@@ -71,7 +70,7 @@ class Agent:
         A runtime in the middle of an inference is not waited for.
         """
         self._edges.finish(now_ns())
-        shutil.rmtree(models.temporary_root(os.getpid()), ignore_errors=True)
+        models.remove_temporary(os.getpid())
         os._exit(status)
 
     # --- the reader thread -----------------------------------------------------------
@@ -158,6 +157,7 @@ class Agent:
             index=message["index"],
             passes=message["passes"],
             deadline_s=message["deadline_s"],
+            guard_s=message["guard_s"],
         )
 
     def _draw(self, message: Message, _blob: bytes) -> Message:

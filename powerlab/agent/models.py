@@ -33,9 +33,22 @@ def cache_root() -> str:
     return os.path.join(base, "powerlab", "models")
 
 
-def temporary_root(pid: int) -> str:
-    """Get the folder that stands in for the cache while process ``pid`` lives."""
-    return os.path.join(tempfile.gettempdir(), f"powerlab-models-{pid}")
+def temporary_prefix(pid: int) -> str:
+    """Get how the name of a folder begins that stands in for the cache of process ``pid``.
+
+    Its end is random: a name that can be guessed could be taken before, by somebody else.
+    """
+    return f"powerlab-models-{pid}-"
+
+
+def remove_temporary(pid: int) -> None:
+    """Remove what stood in for the cache of process ``pid``, where it is this user's."""
+    base = tempfile.gettempdir()
+    with contextlib.suppress(OSError):
+        for name in os.listdir(base):
+            path = os.path.join(base, name)
+            if name.startswith(temporary_prefix(pid)) and os.lstat(path).st_uid == os.getuid():
+                shutil.rmtree(path, ignore_errors=True)
 
 
 class ModelCache:
@@ -135,12 +148,10 @@ def _writable(root: str) -> str:
             return root
     except OSError:
         pass
-    stand_in = temporary_root(os.getpid())
     try:
-        os.makedirs(stand_in, mode=0o700, exist_ok=True)
+        return tempfile.mkdtemp(prefix=temporary_prefix(os.getpid()))  # new, and mode 0700
     except OSError as error:
-        raise _store_error(error, stand_in) from error
-    return stand_in
+        raise _store_error(error, tempfile.gettempdir()) from error
 
 
 def _checked_name(name: str) -> str:

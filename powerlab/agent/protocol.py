@@ -18,7 +18,7 @@ Host to agent, each with an ``id`` that its answer repeats::
     {"do": "put", "sha256": …, "name": …}                      + blob, one file of the set
     {"do": "load", "runtime": …, "sha256": …, "main": …, "threads": 1, "batch": 1, "seed": 0}
     {"do": "warm", "limit_s": 5.0}
-    {"do": "run", "index": 0, "passes": 5000, "deadline_s": 30.0}
+    {"do": "run", "index": 0, "passes": 5000, "deadline_s": 30.0, "guard_s": 0.5}
     {"do": "idle", "index": 0, "seconds": 5.0}
     {"do": "bye"}
 
@@ -31,7 +31,9 @@ Agent to host::
 
 A pass is one inference of a whole batch. warm, run and idle answer after their window with
 ``start_board_ns``, ``stop_board_ns``, ``passes`` and ``done_board_ns``. Nothing travels in
-either direction during a window.
+either direction during a window. A run sleeps ``guard_s`` before its busy edge and after
+its idle edge, and answers after that, also with ``guard_start_board_ns`` and
+``guard_stop_board_ns``: where the guard before begins and the guard after ends.
 """
 
 import hashlib

@@ -7,7 +7,6 @@ which ssh alone would not tell.
 
 import contextlib
 import os
-import shutil
 import signal
 from typing import Any
 
@@ -41,7 +40,7 @@ def main() -> None:
 
 def _remove_files_of(child: int) -> None:
     edges.remove(edges.edge_path(child))
-    shutil.rmtree(models.temporary_root(child), ignore_errors=True)
+    models.remove_temporary(child)
 
 
 def _forward_signals(child: int) -> None:

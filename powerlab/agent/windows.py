@@ -3,7 +3,7 @@
 import array
 import gc
 import time
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Tuple
 
 from powerlab.agent import edges
 from powerlab.agent.clock import now_ns
@@ -21,8 +21,9 @@ def warm_up(
     """Repeat inference until ``limit_s`` has passed, once at least."""
     limit_ns = round(limit_s * 1e9)
 
-    def until_limit(start: int) -> "array.array[int]":
-        done = array.array("q")
+    done = array.array("q")
+
+    def until_limit(start: int) -> int:
         append, now, stop = done.append, now_ns, start + limit_ns
         for _ in range(MAX_PASSES):
             invoke(state)
@@ -30,9 +31,9 @@ def warm_up(
             append(at)
             if at >= stop:
                 break
-        return done
+        return len(done)
 
-    return _window(until_limit, file, edges.WARM_UP_TAG)
+    return _window(until_limit, done, file, edges.WARM_UP_TAG)
 
 
 def run(
@@ -43,8 +44,13 @@ def run(
     index: int,
     passes: int,
     deadline_s: float,
+    guard_s: float,
 ) -> Window:
-    """Infer ``passes`` times, or fewer where ``deadline_s`` passes first."""
+    """Infer ``passes`` times, or fewer where ``deadline_s`` passes first.
+
+    Nothing but sleep happens for ``guard_s`` before the busy edge and after the idle edge:
+    the reply is made afterwards. It tells where the guards begin and end.
+    """
     if not 1 <= passes <= MAX_PASSES:
         raise AgentError(
             "bad-request",
@@ -54,17 +60,17 @@ def run(
     done = array.array("q", bytes(8 * passes))
     limit_ns = round(deadline_s * 1e9)
 
-    def fixed(start: int) -> "array.array[int]":
+    def fixed(start: int) -> int:
         now, stamps, stop = now_ns, done, start + limit_ns
         for number in range(passes):
             invoke(state)
             at = now()
             stamps[number] = at
             if at > stop:
-                return stamps[: number + 1]
-        return stamps
+                return number + 1
+        return passes
 
-    return _window(fixed, file, index)
+    return _window(fixed, done, file, index, guard_s)
 
 
 def idle(seconds: float) -> Window:
@@ -132,24 +138,49 @@ def _failed(error: Exception) -> AgentError:
     )
 
 
-def _window(loop: Callable[[int], "array.array[int]"], file: edges.EdgeFile, tag: int) -> Window:
-    """Run ``loop(start)`` between a busy and an idle edge; it ends with its last stamp."""
+def _window(
+    loop: Callable[[int], int],
+    done: "array.array[int]",
+    file: edges.EdgeFile,
+    tag: int,
+    guard_s: float = 0.0,
+) -> Window:
+    """Run ``loop(start)``, which stamps into ``done``, between a busy and an idle edge.
+
+    It returns how many stamps it took; the window ends with the last of them. Both guards
+    are slept inside, so that no reply is built and sent next to the window.
+    """
     if file.room() < 3:
         raise _no_room()
-    stop = 0
     gc.collect()
     gc.disable()
     try:
-        start = now_ns()
+        guard_start = now_ns()
+        time.sleep(guard_s)
+        start, stop, passes = _busy(loop, done, file, tag)
+        time.sleep(guard_s)
+        guard_stop = now_ns()
+    finally:
+        gc.enable()
+    guards = {"guard_start_board_ns": guard_start, "guard_stop_board_ns": guard_stop}
+    return dict(_reply(start, stop, done[:passes]), **guards)
+
+
+def _busy(
+    loop: Callable[[int], int], done: "array.array[int]", file: edges.EdgeFile, tag: int
+) -> Tuple[int, int, int]:
+    """Get start, stop and the number of passes of the loop, its edges published."""
+    stop = 0
+    start = now_ns()
+    try:
         file.publish(edges.BUSY, tag, start)
-        done = loop(start)
-        stop = done[-1]
+        passes = loop(start)
+        stop = done[passes - 1]
     except Exception as error:
         raise _failed(error) from error
     finally:
         file.publish(edges.IDLE, tag, stop or now_ns())
-        gc.enable()
-    return _reply(start, stop, done)
+    return start, stop, passes
 
 
 def _reply(start: int, stop: int, done: "array.array[int]") -> Window:

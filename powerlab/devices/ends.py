@@ -27,7 +27,7 @@ _ANY_HINT = "measure again; if it happens again, run the model on the board by h
 
 def explain_agent_end(host: str, stderr: str, returncode: int) -> TargetError:
     """Get the error for an agent that ended although nobody asked it to."""
-    number = _signal_of(stderr, returncode)
+    number = told_signal(stderr) or _signal_in(returncode)
     words = _last_words(stderr)
     if number is not None:
         return TargetError(
@@ -47,10 +47,13 @@ def explain_unknown_end(host: str, stderr: str) -> TargetError:
     )
 
 
-def _signal_of(stderr: str, returncode: int) -> int | None:
+def told_signal(stderr: str) -> int | None:
+    """Get the signal by which the agent ended, where its supervisor on the board told it."""
     told = re.search(re.escape(ENDED_BY_SIGNAL) + r" (\d+)", stderr)
-    if told:
-        return int(told[1])
+    return int(told[1]) if told else None
+
+
+def _signal_in(returncode: int) -> int | None:
     if returncode < 0:
         return -returncode
     number = returncode - SHELL_SIGNAL_BASE

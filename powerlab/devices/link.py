@@ -15,8 +15,8 @@ from powerlab.devices.line import AgentLine
 from powerlab.errors import ConfigError
 from powerlab.records import ClockExchanges, Phase, TargetFacts
 
-ANSWER_LIMIT_S = 20.0
-"""For an answer that needs no work."""
+ANSWER_LIMIT_S = 15.0
+"""For an answer that needs no work, or comes after an idle of known length."""
 
 LOAD_LIMIT_S = 300.0
 """For building a model: some runtimes compile for minutes on a small board."""
@@ -24,7 +24,7 @@ LOAD_LIMIT_S = 300.0
 SLOWEST_LINK_BYTES_PER_S = 50_000
 
 SLOWEST_PASS_S = 120.0
-"""A window ends with a whole pass, so its answer may come this much later."""
+"""A window of passes ends with a whole one, so its answer may come this much later."""
 
 FIRST_EXCHANGES_DROPPED = 10
 """The first exchanges of a connection are several times slower (method section 1.1)."""
@@ -114,20 +114,31 @@ class BoardLink:
 
     def warm_up(self, limit_s: float) -> Phase:
         """Repeat inference for ``limit_s``, one at least."""
-        reply = self._window({"do": "warm", "limit_s": limit_s}, limit_s, "warming up")
+        reply = self._passes({"do": "warm", "limit_s": limit_s}, limit_s, "warming up")
         self._warm_ups += 1
         return _phase("warm-up", self._warm_ups - 1, reply)
 
-    def run(self, index: int, passes: int, deadline_s: float) -> Phase:
-        """Infer ``passes`` times; fewer where ``deadline_s`` has passed before the last.
+    def run(
+        self, index: int, passes: int, deadline_s: float, guard_s: float
+    ) -> tuple[Phase, Phase, Phase]:
+        """Idle, infer ``passes`` times, idle; fewer where ``deadline_s`` has passed before.
 
-        Nothing travels between host and board until it is over.
+        The phases are a guard of ``guard_s``, the run, and a guard, each beginning where
+        the one before ends. Nothing travels between host and board, and the agent does
+        nothing else, until all three are over.
         """
         request = {"do": "run", "index": index, "passes": passes}
-        reply = self._window(
-            request | {"deadline_s": deadline_s}, deadline_s, f"in run {index + 1}"
+        reply = self._passes(
+            request | {"deadline_s": deadline_s, "guard_s": guard_s},
+            deadline_s + 2 * guard_s,
+            f"in run {index + 1}",
         )
-        return _phase("run", index, reply)
+        start_ns, stop_ns = reply["start_board_ns"], reply["stop_board_ns"]
+        return (
+            _guard(2 * index + 1, reply["guard_start_board_ns"], start_ns),
+            _phase("run", index, reply),
+            _guard(2 * index + 2, stop_ns, reply["guard_stop_board_ns"]),
+        )
 
     def draw(self, index: int, chips: Sequence[int], chip_s: float) -> Phase:
         """Draw a marker: load for each 1 of ``chips``, rest for each 0, ``chip_s`` long each.
@@ -135,15 +146,16 @@ class BoardLink:
         The phase's ``done_board_ns`` are the edges drawn, to busy and to idle by turns.
         """
         request = {"do": "draw", "chips": [int(chip) for chip in chips], "chip_s": chip_s}
-        reply = self._window(request, len(chips) * chip_s, "drawing a marker")
+        reply = self._passes(request, len(chips) * chip_s, "drawing a marker")
         return _phase("marker", index, reply)
 
     def idle(self, seconds: float, index: int) -> Phase:
         """Let the board idle for ``seconds``."""
         request = {"do": "idle", "index": index, "seconds": seconds}
-        return _phase("idle", index, self._window(request, seconds, "idling"))
+        reply = self._line.ask(request, limit_s=seconds + ANSWER_LIMIT_S, doing="idling")
+        return _phase("idle", index, reply)
 
-    def _window(self, request: Message, length_s: float, doing: str) -> Message:
+    def _passes(self, request: Message, length_s: float, doing: str) -> Message:
         return self._line.ask(request, limit_s=length_s + SLOWEST_PASS_S, doing=doing)
 
     def _ping(self, spacing_s: float) -> tuple[int, int, int, int]:
@@ -207,4 +219,15 @@ def _phase(kind: str, index: int, reply: Message) -> Phase:
         stop_board_ns=reply["stop_board_ns"],
         passes=reply["passes"],
         done_board_ns=np.array(reply["done_board_ns"], dtype=np.int64),
+    )
+
+
+def _guard(index: int, start_ns: int, stop_ns: int) -> Phase:
+    return Phase(
+        kind="guard",
+        index=index,
+        start_board_ns=start_ns,
+        stop_board_ns=stop_ns,
+        passes=0,
+        done_board_ns=np.array([], dtype=np.int64),
     )

@@ -21,20 +21,19 @@ LOCAL_HOST = "local"
 def local_python(python: str) -> list[str]:
     """Get the words that start the bench's Python here.
 
-    This program's own where the bench names none, or the usual ``python3`` is not on the
-    path. Raises ConfigError where it names another one that is not there.
+    This program's own, which has the runtimes installed with it, where the bench names
+    none or the default ``python3``; whoever wants another one gives its path. Raises
+    ConfigError where that one is not there.
     """
     words = shlex.split(python)
-    if not words:
+    if words in ([], ["python3"]):
         return [sys.executable]
     program = str(Path(words[0]).expanduser())
     if shutil.which(program):
         return [program, *words[1:]]
-    if words == ["python3"]:
-        return [sys.executable]
     raise ConfigError(
         f"the bench's Python {python} does not exist on this computer",
-        hint="correct python in the bench, or leave it empty for powerlab's own",
+        hint="correct python in the bench, or leave it out for powerlab's own",
     )
 
 
@@ -53,6 +52,6 @@ def open_locally(bench: Bench) -> AgentLine:
     except OSError as error:
         raise ConfigError(
             f"{words[0]} cannot be started: {error.strerror}",
-            hint="correct python in the bench, or leave it empty for powerlab's own",
+            hint="correct python in the bench, or leave it out for powerlab's own",
         ) from error
     return AgentLine("this computer", channel, explain_end)

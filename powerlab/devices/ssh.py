@@ -6,7 +6,7 @@ import shlex
 
 from powerlab.agent.bundle import command
 from powerlab.catalog.bench_profile import Bench
-from powerlab.devices.ends import explain_agent_end, explain_unknown_end
+from powerlab.devices.ends import explain_agent_end, explain_unknown_end, told_signal
 from powerlab.devices.line import AgentLine
 from powerlab.errors import PowerlabError, TargetError
 from powerlab.transport.process import ProcessChannel
@@ -15,6 +15,7 @@ from powerlab.transport.ssh_failures import (
     SSH_FAILED,
     explain_ssh_failure,
     known_ssh_failure,
+    ssh_killed,
     ssh_missing,
 )
 
@@ -40,6 +41,8 @@ def open_by_ssh(bench: Bench) -> AgentLine:
     def explain_end(stderr: str, returncode: int, *, started: bool) -> PowerlabError:
         if returncode == PYTHON_TOO_OLD:
             return python_too_old(bench.host, stderr)
+        if returncode < 0 and told_signal(stderr) is None:
+            return ssh_killed(bench.host, -returncode, stderr)
         if started and returncode != SSH_FAILED:
             return explain_agent_end(bench.host, stderr, returncode)
         if started:

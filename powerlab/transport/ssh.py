@@ -15,9 +15,11 @@ from powerlab.errors import ConfigError
 
 CONNECT_TIMEOUT_S = 10
 
-# A keep-alive in a measured window would be traffic in it; runs are shorter than this, and
-# every wait for the agent has a deadline of its own.
-KEEP_ALIVE_S = 60
+# A keep-alive in a measured window would be traffic in it. ssh sends one after so long
+# without a word from the board, and the board says nothing from the start of a window, its
+# guards included, to its end: runs may take minutes. A board that is gone is found out by
+# the deadline of every wait for the agent, not by this; TCP's own keep-alive stays on.
+KEEP_ALIVE_S = 600
 
 _OPTIONS = (
     "BatchMode=yes",

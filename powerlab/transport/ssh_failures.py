@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -30,6 +31,18 @@ def ssh_missing() -> SetupError:
     return SetupError(
         "this computer has no ssh client",
         hint="install it: apt-get install openssh-client (Debian, Ubuntu)",
+    )
+
+
+def ssh_killed(host: str, number: int, stderr: str) -> SetupError:
+    """Get the error for an ssh client that a signal ended here, whatever the board did."""
+    name = signal.strsignal(number) or "unknown"
+    return SetupError(
+        f"the ssh client of the connection to {host} was ended on this computer by signal "
+        f"{number} ({name})",
+        hint="something on this computer killed ssh, perhaps for want of memory (dmesg here "
+        "tells); the board is not to blame. Measure again",
+        context={"signal": number, "stderr": stderr},
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 
 from powerlab.agent import models
 from powerlab.agent.faults import AgentError
-from powerlab.agent.models import ModelCache, cache_root, temporary_root
+from powerlab.agent.models import ModelCache, cache_root, remove_temporary, temporary_prefix
 from powerlab.agent.protocol import digest_of
 
 FILES = {"model.xml": b"<net/>", "model.bin": b"\0" * 64}
@@ -105,14 +105,39 @@ def test_names_stay_in_their_folder(tmp_path: Path, name: str) -> None:
 
 
 def test_home_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a writable home the models live in a temporary folder of this process."""
+    """Without a writable home the models live in a private folder of this process."""
     occupied = tmp_path / "home"
     occupied.write_text("a file where the home directory should be")
     monkeypatch.setenv("HOME", str(occupied))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    cache = ModelCache()
-    assert cache.root == temporary_root(os.getpid())
-    shutil.rmtree(cache.root)
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    prefix = temporary_prefix(os.getpid())
+    squatted = temporary / prefix.removesuffix("-")
+    squatted.mkdir(mode=0o777)
+    roots = [Path(ModelCache().root) for _ in range(2)]
+    assert roots[0] != roots[1]
+    for root in roots:
+        assert root.parent == temporary
+        assert root.name.startswith(prefix)
+        assert root.stat().st_mode & 0o777 == 0o700
+    (roots[0] / "model").write_bytes(b"x")
+    other = temporary / temporary_prefix(os.getpid() * 10 + 1)
+    other.mkdir()
+    remove_temporary(os.getpid())
+    assert sorted(temporary.iterdir()) == sorted([squatted, other])
+
+
+def test_folders_of_others_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with the right name that belongs to somebody else is left alone."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = tmp_path / f"{temporary_prefix(7)}abc"
+    folder.mkdir()
+    owner = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: owner + 1)
+    remove_temporary(7)
+    assert folder.exists()
 
 
 def test_cache_root(monkeypatch: pytest.MonkeyPatch) -> None:

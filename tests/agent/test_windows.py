@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,10 +44,15 @@ def _edges(file: EdgeFile) -> list[tuple[int, int, int]]:
     return read_edges(Path(file.path).read_bytes())
 
 
+def _run(work: Work, file: EdgeFile, **changes: Any) -> dict[str, Any]:
+    options = {"index": 0, "passes": 5, "deadline_s": 9.0, "guard_s": 0.0}
+    return windows.run(work.invoke, None, file, **(options | changes))
+
+
 def test_run(file: EdgeFile) -> None:
     """A run invokes as often as asked, between two edges that are its start and stop."""
     work = Work()
-    reply = windows.run(work.invoke, None, file, index=4, passes=7, deadline_s=9.0)
+    reply = _run(work, file, index=4, passes=7)
     done = reply["done_board_ns"]
     assert work.calls == reply["passes"] == len(done) == 7
     assert sorted(done) == done
@@ -59,9 +66,33 @@ def test_run(file: EdgeFile) -> None:
     assert gc.isenabled()
 
 
+def test_guards_adjoin_the_run(file: EdgeFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both guards are slept with the collector off, and the reply is made after them."""
+    happened: list[str] = []
+    make_reply, sleep = windows._reply, time.sleep
+
+    def slept(seconds: float) -> None:
+        happened.append(f"sleep {seconds}, collector {gc.isenabled()}")
+        happened.append(f"{len(_edges(file))} edges")
+        sleep(seconds)
+
+    def replied(*parts: Any) -> dict[str, Any]:
+        happened.append("reply")
+        return make_reply(*parts)
+
+    monkeypatch.setattr(windows, "_reply", replied)
+    monkeypatch.setattr("powerlab.agent.windows.time.sleep", slept)
+    reply = _run(Work(), file, passes=3, guard_s=0.01)
+    slept_off = "sleep 0.01, collector False"
+    assert happened == [slept_off, "0 edges", slept_off, "2 edges", "reply"]
+    assert reply["start_board_ns"] - reply["guard_start_board_ns"] >= 9_900_000
+    assert reply["guard_stop_board_ns"] - reply["stop_board_ns"] >= 9_900_000
+    assert gc.isenabled()
+
+
 def test_run_ends_at_its_deadline(file: EdgeFile) -> None:
     """A run that would take too long ends with the pass during which its time ran out."""
-    reply = windows.run(Work().invoke, None, file, index=0, passes=1000, deadline_s=-1.0)
+    reply = _run(Work(), file, passes=1000, deadline_s=-1.0)
     assert reply["passes"] == len(reply["done_board_ns"]) == 1
 
 
@@ -77,7 +108,7 @@ def test_warm_up(file: EdgeFile) -> None:
 def test_failure_in_a_window(file: EdgeFile) -> None:
     """A runtime that fails leaves the board idle, the collector on, and its own words."""
     with pytest.raises(AgentError, match="RuntimeError: bad tensor") as caught:
-        windows.run(Work(fail_at=2).invoke, None, file, index=1, passes=5, deadline_s=9.0)
+        _run(Work(fail_at=2), file, index=1)
     assert caught.value.code == "inference-failed"
     assert [level for _, level, _ in _edges(file)] == [BUSY, IDLE]
     assert gc.isenabled()
@@ -87,7 +118,7 @@ def test_failure_in_a_window(file: EdgeFile) -> None:
 def test_impossible_counts(file: EdgeFile, passes: int) -> None:
     """A count that cannot be timed is refused before anything runs."""
     with pytest.raises(AgentError, match="cannot be timed"):
-        windows.run(Work().invoke, None, file, index=0, passes=passes, deadline_s=9.0)
+        _run(Work(), file, passes=passes)
     assert _edges(file) == []
 
 
@@ -95,7 +126,7 @@ def test_full_edge_file(file: EdgeFile, monkeypatch: pytest.MonkeyPatch) -> None
     """A window that could not publish its edges does not begin."""
     monkeypatch.setattr(file, "room", lambda: 2)
     with pytest.raises(AgentError, match="more edges"):
-        windows.run(Work().invoke, None, file, index=0, passes=1, deadline_s=9.0)
+        _run(Work(), file, passes=1)
 
 
 def test_idle() -> None:

@@ -64,7 +64,7 @@ def test_real_inference(
     assert facts.numpy_version == np.__version__
     assert facts.environment["input"] == "2x88x88x1 float32"
     warm = board.warm_up(0.02)
-    first, second = (board.run(index, 5, 30.0) for index in (0, 1))
+    first, second = (board.run(index, 5, 30.0, 0.0)[1] for index in (0, 1))
     assert (first.kind, first.index, first.passes) == ("run", 0, 5)
     assert warm.stop_board_ns < first.start_board_ns < first.stop_board_ns < second.start_board_ns
     assert first.stop_board_ns == first.done_board_ns[-1]
@@ -146,17 +146,33 @@ def test_model_is_sent_once(place: BoardPlace, make_bench: MakeBench, model: Mak
 def test_library_that_prints(board: BoardLink, model: MakeModel) -> None:
     """What a runtime writes to stdout goes to stderr and disturbs nothing."""
     board.load(model(b"weights"), "model.tflite", runtime="steady", batch=4)
-    assert board.run(0, 3, 30.0).passes == 3
+    assert board.run(0, 3, 30.0, 0.0)[1].passes == 3
     with pytest.raises(TargetError) as caught:
         board.load(model(b"weights"), "model.tflite", runtime="unheard-of")
     assert "loading 7 bytes for batch 4" in str(caught.value.context["stderr"])
     assert caught.value.context["noise"] == ""
 
 
+def test_guards_around_a_run(board: BoardLink, model: MakeModel) -> None:
+    """A run comes with the idle before and after it, which begin and end where it does."""
+    board.load(model(b"weights"), "model.tflite", runtime="steady")
+    before, run, after = board.run(3, 5, 30.0, 0.02)
+    assert [(phase.kind, phase.index, phase.passes) for phase in (before, run, after)] == [
+        ("guard", 7, 0),
+        ("run", 3, 5),
+        ("guard", 8, 0),
+    ]
+    assert before.stop_board_ns == run.start_board_ns
+    assert after.start_board_ns == run.stop_board_ns
+    assert before.stop_board_ns - before.start_board_ns >= 19_900_000
+    assert after.stop_board_ns - after.start_board_ns >= 19_900_000
+    assert before.done_board_ns.size == after.done_board_ns.size == 0
+
+
 def test_run_cut_by_its_deadline(board: BoardLink, model: MakeModel) -> None:
     """A run that takes too long ends early and tells how many passes it had."""
     board.load(model(b"weights"), "model.tflite", runtime="steady")
-    phase = board.run(0, 100_000, 0.02)
+    _, phase, _ = board.run(0, 100_000, 0.02, 0.0)
     assert 1 <= phase.passes == len(phase.done_board_ns) <= 20
 
 
@@ -212,7 +228,7 @@ def test_oldest_python(
         assert link.hello()["python"].startswith("3.6.")
         link.load(model(b"weights"), "model.tflite", runtime="steady")
         assert link.warm_up(0.01).passes >= 1
-        assert link.run(0, 5, 30.0).passes == 5
+        assert link.run(0, 5, 30.0, 0.0)[1].passes == 5
         assert link.idle(0.001, 0).passes == 0
         assert len(link.exchange_clocks(5).t1_ns) == 5
         with pytest.raises(TargetError, match=r"Python 3\.6\.\d+") as caught:

@@ -14,6 +14,7 @@ import pytest
 from powerlab.agent import edges
 from powerlab.catalog.bench_profile import Bench
 from powerlab.devices.link import BoardLink
+from powerlab.devices.local import local_python
 from powerlab.devices.open import open_board
 from powerlab.errors import ConfigError, TargetError
 from tests.devices.conftest import BoardPlace
@@ -26,7 +27,7 @@ def test_failing_pass(board: BoardLink, place: BoardPlace, model: MakeModel) -> 
     """A pass that fails ends its window, idle, and says what the runtime said."""
     board.load(model(b"x"), "model.tflite", runtime="crash")
     with pytest.raises(TargetError, match="no kernel for this shape"):
-        board.run(0, 5, 30.0)
+        board.run(0, 5, 30.0, 0.0)
     (file,) = place.edge_files()
     assert [level for _, level, _ in edges.read_edges(file.read_bytes())] == [1, 0]
 
@@ -42,13 +43,27 @@ def test_crash_of_the_runtime(
     way, said, hint = case
     board.load(model(way), "model.tflite", runtime="crash")
     with pytest.raises(TargetError) as caught:
-        board.run(0, 5, 30.0)
+        board.run(0, 5, 30.0, 0.0)
     assert f"the agent on this computer ended with {said}" in caught.value.message
     assert hint in caught.value.hint
     assert caught.value.context["doing"] == "in run 1"
     if way == b"s":
         assert "Fatal Python error: Segmentation fault" in caught.value.message
         assert "powerlab-agent/powerlab.agent.windows" in str(caught.value.context["stderr"])
+    assert place.leftovers() == []
+
+
+def test_crash_without_a_home(
+    place: BoardPlace, make_bench: MakeBench, model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands in for the model cache of a board without a home goes with the agent."""
+    monkeypatch.setenv("HOME", "/dev/null")
+    with open_board(make_bench()) as link:
+        link.load(model(b"k"), "model.tflite", runtime="crash")
+        (folder,) = place.temporary.glob("powerlab-models-*")
+        assert folder.stat().st_mode & 0o777 == 0o700
+        with pytest.raises(TargetError, match="signal 9"):
+            link.run(0, 5, 30.0, 0.0)
     assert place.leftovers() == []
 
 
@@ -60,7 +75,7 @@ def test_runtime_that_hangs(
     with open_board(make_bench()) as link:
         link.load(model(b"h"), "model.tflite", runtime="crash")
         with pytest.raises(TargetError, match="did not answer in time while in run 1"):
-            link.run(0, 5, 0.1)
+            link.run(0, 5, 0.1, 0.0)
         assert place.leftovers() == []
 
 
@@ -73,7 +88,7 @@ def test_agent_stopped_on_the_board(board: BoardLink, place: BoardPlace, model: 
         stopper = threading.Thread(target=_once_busy, args=(file, agent, signal.SIGTERM))
         stopper.start()
         with pytest.raises(TargetError, match="ended with signal 15"):
-            board.run(0, 100_000, 60.0)
+            board.run(0, 100_000, 60.0, 0.0)
         stopper.join()
         assert [level for _, level, _ in edges.read_edges(reader.read())] == [1, 0]
     assert place.leftovers() == []
@@ -92,7 +107,7 @@ def test_host_leaves_in_mid_run(place: BoardPlace, make_bench: MakeBench, model:
         (file,) = place.edge_files()
         with file.open("rb") as reader:
             link._line.send(
-                {"do": "run", "index": 0, "passes": 100_000, "deadline_s": 60.0},
+                {"do": "run", "index": 0, "passes": 100_000, "deadline_s": 60.0, "guard_s": 0.0},
                 limit_s=5.0,
                 doing="running",
             )
@@ -125,10 +140,33 @@ def test_python_that_is_no_python(place: BoardPlace, make_bench: MakeBench) -> N
         open_board(make_bench(python="/no/such/python"))
 
 
-def test_usual_python_is_not_there(
-    place: BoardPlace, make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("python", ["", "python3"])
+def test_usual_python_is_this_one(
+    place: BoardPlace, monkeypatch: pytest.MonkeyPatch, python: str
 ) -> None:
-    """Where "python3" is not on the path, powerlab's own Python serves."""
+    """The default "python3" is powerlab's own, whatever the path holds; a path is obeyed."""
+    another = place.home / "python3"
+    another.write_text("#!/bin/sh\nexit 1\n")
+    another.chmod(0o755)
     monkeypatch.setenv("PATH", str(place.home))
-    with open_board(make_bench(python="python3")) as link:
-        assert link.hello()["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert local_python(python) == [sys.executable]
+    assert local_python(str(another)) == [str(another)]
+
+
+@pytest.mark.parametrize("doing", ["idling", "exchanging clocks", "telling about the board"])
+def test_frozen_board(
+    place: BoardPlace, make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch, doing: str
+) -> None:
+    """A board that stands still is found out by the short limit, with no pass to wait for."""
+    monkeypatch.setattr("powerlab.devices.link.ANSWER_LIMIT_S", 0.2)
+    with open_board(make_bench()) as link:
+        (file,) = place.edge_files()
+        os.kill(int(file.stem.removeprefix(edges.PREFIX)), signal.SIGSTOP)
+        ask: dict[str, Callable[[], object]] = {
+            "idling": lambda: link.idle(0.0, 0),
+            "exchanging clocks": link.exchange_clocks,
+            "telling about the board": link.hello,
+        }
+        with pytest.raises(TargetError, match=f"did not answer in time while {doing}"):
+            ask[doing]()
+    assert place.leftovers() == []

@@ -55,7 +55,7 @@ def test_whole_conversation(ssh_bench: MakeBench, server: LoopbackServer, model:
         facts = link.load(model(b"weights"), "model.tflite", runtime="steady")
         assert facts.runtime_module == "steady"
         assert link.warm_up(0.01).passes >= 1
-        assert link.run(0, 5, 30.0).passes == 5
+        assert link.run(0, 5, 30.0, 0.0)[1].passes == 5
         assert link.idle(0.001, 0).kind == "idle"
         got = link.exchange_clocks(20)
         assert (got.t2_board_ns - got.t1_ns).min() > 0
@@ -198,9 +198,21 @@ def test_crash_of_the_runtime(
     with open_board(ssh_bench()) as link:
         link.load(model(way), "model.tflite", runtime="crash")
         with pytest.raises(TargetError) as caught:
-            link.run(0, 5, 30.0)
+            link.run(0, 5, 30.0, 0.0)
     assert f"the agent on someone@127.0.0.1:{server.port} ended with {said}" in caught.value.message
     assert server.place.leftovers() == []
+
+
+def test_ssh_client_killed_here(ssh_bench: MakeBench, server: LoopbackServer) -> None:
+    """A killed ssh client is this computer's trouble: the board is not accused."""
+    with open_board(ssh_bench()) as link:
+        os.kill(link._line._channel.pid, signal.SIGKILL)
+        with pytest.raises(SetupError, match="was ended on this computer by signal 9") as caught:
+            link.hello()
+    assert "the board is not to blame" in caught.value.hint
+    assert caught.value.context["signal"] == 9
+    while server.place.leftovers():
+        pass
 
 
 def test_everything_killed_on_the_board(
@@ -214,7 +226,7 @@ def test_everything_killed_on_the_board(
         killer = threading.Thread(target=_kill_group_once_busy, args=(file, agent))
         killer.start()
         with pytest.raises(TargetError, match="was ended by a signal"):
-            link.run(0, 100_000, 60.0)
+            link.run(0, 100_000, 60.0, 0.0)
         killer.join()
     assert not _alive(agent)
     assert server.place.edge_files() == [file]

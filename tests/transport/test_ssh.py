@@ -70,7 +70,7 @@ def test_command_for_a_real_bench() -> None:
     assert argv[:2] == ["ssh", "-T"]
     assert argv[-3:] == ["--", "nano", "python3 -c 'print('\"'\"'a b'\"'\"')'"]
     assert not {"-F", "-i", "-p"} & set(argv)
-    assert {"BatchMode=yes", "StrictHostKeyChecking=yes"} <= set(argv)
+    assert {"BatchMode=yes", "StrictHostKeyChecking=yes", "ServerAliveInterval=600"} <= set(argv)
     assert not any("UserKnownHostsFile" in word for word in argv)
 
 
