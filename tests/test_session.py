@@ -13,7 +13,7 @@ from powerlab.records import Evidence, Phase, SampleBlock
 from powerlab.session import Job, measure
 
 BRIEF = {"idle_s": 1.5, "warm_up_limit_s": 0.6, "runs": 3, "run_s": 1.2, "marker_s": 0.0}
-UNHURRIED = {**BRIEF, "idle_s": 3.0, "warm_up_limit_s": 2.0, "runs": 2, "run_s": 8.0}
+UNHURRIED = {**BRIEF, "idle_s": 3.0, "warm_up_limit_s": 2.0, "runs": 3, "run_s": 7.0}
 
 
 class Recorder:
@@ -100,6 +100,16 @@ def test_everything_reaches_the_sink_as_it_happens():
     assert kinds.count("phase") == len(finished.capture.phases)
     assert all(isinstance(item, Phase) for kind, item in sink.events if kind == "phase")
     assert sum(len(block.values) for block in sink.blocks) == len(finished.capture.trace.values)
+
+
+def test_markers_show_the_load_where_the_clocks_put_it():
+    """Two patterns drawn by the board are found in the trace, within latency and lag."""
+    finished = run(protocol={**BRIEF, "marker_s": 4.0})
+    markers = finished.aligned.markers
+    assert [marker.believed for marker in markers] == [True, True]
+    assert abs(finished.result.sync.marker_residual_ns) < 12_000_000
+    assert max(marker.u_delay_ns for marker in markers) < 100_000
+    assert finished.result.valid
 
 
 def test_openvino_runs_the_same_workload():

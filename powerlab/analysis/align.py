@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from powerlab.analysis.clocks import board_to_host, fit_board_clock, fit_sample_clock
+from powerlab.analysis.marking import read_markers
 from powerlab.findings import Finding, Severity
 from powerlab.records import Aligned, Capture, ClockFit, Phase, Window
 from powerlab.units import NS_PER_S
@@ -17,13 +18,16 @@ DRIFT_LIMIT_PPM = 50.0
 def align(capture: Capture) -> Aligned:
     """Map every phase and every sample of a capture to the host's clock."""
     board_clock = fit_board_clock(capture.exchanges)
+    samples = fit_sample_clock(capture.trace)
+    markers, doubts = read_markers(capture, samples, board_clock)
     return Aligned(
-        clock=fit_sample_clock(capture.trace),
+        clock=samples,
         values=capture.trace.values,
         flags=capture.trace.flags,
         windows=tuple(_window(phase, board_clock, capture.batch) for phase in capture.phases),
         board_clock=board_clock,
-        findings=_clock_findings(board_clock),
+        findings=(*_clock_findings(board_clock), *doubts),
+        markers=markers,
     )
 
 

@@ -10,6 +10,7 @@ from powerlab.analysis.align import align
 from powerlab.analysis.cost import performance_per_cost
 from powerlab.analysis.estimate import Estimate, estimate
 from powerlab.analysis.judge import judge
+from powerlab.analysis.marking import residual_ns
 from powerlab.findings import Severity
 from powerlab.records import (
     Aligned,
@@ -59,7 +60,7 @@ def conclude(
             offset_ns=aligned.board_clock.offset_ns,
             u_offset_ns=aligned.board_clock.u_offset_ns,
             skew_ppm=aligned.board_clock.skew_ppm,
-            marker_residual_ns=None,
+            marker_residual_ns=_marker_residual_ns(aligned),
         ),
         meter=_meter_summary(capture, done),
         findings=findings,
@@ -67,6 +68,11 @@ def conclude(
         price=price,
     )
     return result, aligned
+
+
+def _marker_residual_ns(aligned: Aligned) -> float | None:
+    believed = [marker for marker in aligned.markers if marker.believed]
+    return residual_ns(believed) if believed else None
 
 
 def _meter_summary(capture: Capture, done: Estimate) -> MeterSummary:

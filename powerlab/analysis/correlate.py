@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from powerlab.analysis.integrate import PowerTrace
 from powerlab.analysis.lagged import Pattern, respond
-from powerlab.records import FloatArray, freeze_arrays
+from powerlab.records import FloatArray, Int64Array, freeze_arrays
+from powerlab.units import NS_PER_S
 
 CELLS_PER_CHIP = 6
 MOST_CELLS = 1 << 16
@@ -60,6 +62,30 @@ class Stretches:
         return Stretches(start[whole], stop[whole], (energy / covered)[whole])
 
 
+def stretches_of(trace: PowerTrace, origin_ns: int, aperture_s: float | None) -> Stretches:
+    """Get what the samples of a trace stand for, in seconds after ``origin_ns``.
+
+    Their own stretch, or ``aperture_s`` before its end; a point stands for halfway to its
+    neighbours, three quarters of an interval at most.
+    """
+    stop_s = seconds_since(trace.stop_ns, origin_ns)
+    if trace.point_interval_ns and len(stop_s):
+        reach_s = 0.75 * trace.point_interval_ns / NS_PER_S
+        middle = (stop_s[1:] + stop_s[:-1]) / 2
+        left = np.maximum(np.concatenate(([-np.inf], middle)), stop_s - reach_s)
+        right = np.minimum(np.concatenate((middle, [np.inf])), stop_s + reach_s)
+        return Stretches(left, right, trace.power_w)
+    start_s = seconds_since(trace.start_ns, origin_ns)
+    if aperture_s is not None:
+        start_s = np.maximum(start_s, stop_s - aperture_s)
+    return Stretches(start_s, stop_s, trace.power_w)
+
+
+def seconds_since(instants_ns: Int64Array, origin_ns: int) -> FloatArray:
+    """Get instants as seconds after an origin near to them."""
+    return np.asarray((instants_ns - origin_ns).astype(np.float64) / NS_PER_S)
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """Where a pattern fits best.
@@ -79,15 +105,15 @@ def find_pattern(
     """Find the delay within ``search_s`` at which a trace follows a pattern best.
 
     The pattern and ``margin_s`` of idle on either side are compared with the trace by the
-    correlation coefficient, at shifts of a sixth of the shortest chip. Beyond its ends the
+    correlation coefficient, at shifts of a sixth of a chip. Beyond its ends the
     trace is held; there must be one stretch at least.
     """
     widest = float(np.median(stretches.stop_s - stretches.start_s))
-    lobe = 2 * max(pattern.shortest_s, widest)
+    lobe = 2 * max(pattern.chip_s, widest)
     side = SIDE_CHIPS * lobe / 2
     support = pattern.edges_s[-1] + 2 * margin_s
     span = search_s[1] - search_s[0] + 2 * side
-    cell = max(pattern.shortest_s / CELLS_PER_CHIP, (support + span) / MOST_CELLS)
+    cell = max(pattern.chip_s / CELLS_PER_CHIP, (support + span) / MOST_CELLS)
     length, shifts = math.ceil(support / cell), math.ceil(span / cell) + 1
     origin = search_s[0] - side - margin_s
     edges = np.arange(length + 1) * cell - margin_s

@@ -42,7 +42,7 @@ class Shape:
     lag_s: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Solution:
     """A fitted model at one lag: where it is, its misfit, and its linearisation there.
 
@@ -83,6 +83,11 @@ class Problem:
         self._drift, _ = np.linalg.qr(np.vander(place, DRIFT_ORDER + 1, increasing=True))
         self._power = self._aside(samples.power_w)
         self._widest = 0.4 * pattern.shortest_s
+
+    def explained(self, solution: Solution) -> float:
+        """Get the share of the trace's variance that a fit explains, drift left aside."""
+        total = float(np.dot(self._power, self._power))
+        return 1 - solution.misfit / total if total > 0 else 0.0
 
     @property
     def dof(self) -> int:

@@ -9,6 +9,7 @@ on the board's CLOCK_MONOTONIC_RAW until ``analysis`` maps them. All else is SI 
 from powerlab.records.analysis import (
     Aligned,
     ClockFit,
+    MarkerReading,
     SampleClock,
     Window,
     WindowEnergy,
@@ -63,6 +64,7 @@ __all__ = [
     "FlagArray",
     "FloatArray",
     "Int64Array",
+    "MarkerReading",
     "MeterIdentity",
     "MeterSetup",
     "MeterSummary",

@@ -68,6 +68,23 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkerReading:
+    """What one marker in the trace tells of the clocks; NaN where it tells nothing.
+
+    ``delay_ns`` is how much later the trace shows the load than the clocks say, supply lag
+    included (the group delay), ``lag_s`` that lag; ``reason`` says why it is not believed.
+    """
+
+    delay_ns: float
+    u_delay_ns: float
+    lag_s: float
+    u_lag_s: float
+    peak_to_sidelobe_db: float
+    believed: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Aligned:
     """Meter samples and board windows on one clock; values are still as the meter gave them."""
 
@@ -77,6 +94,7 @@ class Aligned:
     windows: tuple[Window, ...]
     board_clock: ClockFit
     findings: tuple[Finding, ...]
+    markers: tuple[MarkerReading, ...] = ()
 
     def __post_init__(self) -> None:
         freeze_arrays(self)

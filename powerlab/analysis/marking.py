@@ -1,0 +1,103 @@
+"""Markers read from the meter's trace: whether it shows the load where the clocks put it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from powerlab.analysis.clocks import board_to_host
+from powerlab.analysis.integrate import PowerTrace, power_trace
+from powerlab.analysis.markers import MarkerFit, fit_marker, marker_findings
+from powerlab.findings import Finding, Severity
+from powerlab.records import (
+    Averaging,
+    Capture,
+    ClockFit,
+    MarkerReading,
+    Phase,
+    SampleClock,
+)
+from powerlab.units import NS_PER_S, nanoseconds
+
+EXPECTED = 3.0
+"""Standard uncertainties by which trace and clocks may differ."""
+
+
+def read_markers(
+    capture: Capture, samples: SampleClock, board: ClockFit
+) -> tuple[tuple[MarkerReading, ...], tuple[Finding, ...]]:
+    """Fit every marker that the board drew, and list what speaks against the clocks.
+
+    The trace is the meter's last channel as read: a marker needs its shape, not its watts.
+    """
+    phases = [phase for phase in capture.phases if phase.kind == "marker"]
+    if not phases:
+        return (), ()
+    trace = _trace(capture, samples)
+    fits = [_fit(capture, trace, board, phase) for phase in phases]
+    findings: tuple[Finding, ...] = ()
+    if len(fits) == 2:
+        findings = marker_findings(fits[0], fits[1], _u_between_ns(phases, samples, board))
+    believed = [fit for fit in fits if fit.believed]
+    return tuple(_reading(fit) for fit in fits), (*findings, *_off(capture, samples, believed))
+
+
+def _trace(capture: Capture, samples: SampleClock) -> PowerTrace:
+    values = capture.trace.values[:, -1]
+    usable = np.isfinite(values) & (capture.trace.flags == 0)
+    setup = capture.trace.setup
+    point_ns = nanoseconds(setup.interval_s) if setup.averaging is Averaging.POINT else 0
+    return power_trace(samples, values[usable], usable, point_ns)
+
+
+def _fit(capture: Capture, trace: PowerTrace, board: ClockFit, phase: Phase) -> MarkerFit:
+    setup = capture.trace.setup
+    edges_ns = board_to_host(board, phase.done_board_ns)
+    levels = [(index + 1) % 2 for index in range(len(edges_ns))]
+    gated = setup.averaging is Averaging.GATED
+    return fit_marker(trace, edges_ns, levels, aperture_s=setup.aperture_s if gated else None)
+
+
+def _u_between_ns(phases: list[Phase], samples: SampleClock, board: ClockFit) -> float:
+    """Get what both clocks may have moved between the first and the last marker."""
+    apart_ns = phases[-1].start_board_ns - phases[0].start_board_ns
+    return math.hypot(samples.u_rate_ppm * 1e-6 * apart_ns, math.sqrt(2) * board.u_offset_ns)
+
+
+def _reading(fit: MarkerFit) -> MarkerReading:
+    return MarkerReading(
+        delay_ns=fit.delay_ns,
+        u_delay_ns=fit.u_delay_ns,
+        lag_s=fit.lag_s,
+        u_lag_s=fit.u_lag_s,
+        peak_to_sidelobe_db=fit.peak_to_sidelobe_db,
+        believed=fit.believed,
+        reason=fit.reason,
+    )
+
+
+def _off(capture: Capture, samples: SampleClock, believed: list[MarkerFit]) -> tuple[Finding, ...]:
+    """Find a delay that neither the stated latency nor the supply's lag explains."""
+    if not believed:
+        return ()
+    delay_ns = residual_ns(believed)
+    lag_ns = capture.wiring.supply_lag_limit_s * NS_PER_S
+    allowed_ns = EXPECTED * math.hypot(samples.u_ns, lag_ns / math.sqrt(12))
+    if abs(delay_ns - lag_ns / 2) <= allowed_ns:
+        return ()
+    return (
+        Finding(
+            code="marker-off",
+            severity=Severity.WARNING,
+            message=f"the markers show the load {delay_ns / 1e6:+.1f} ms from where the clocks "
+            f"put it, {allowed_ns / 1e6:.1f} ms are explained",
+            hint="the meter's latency is not what its profile says: correct the profile",
+            evidence={"delay_ns": delay_ns},
+        ),
+    )
+
+
+def residual_ns(markers: list[MarkerFit] | list[MarkerReading]) -> float:
+    """Get the mean delay of some markers: the trace against the clocks."""
+    return math.fsum(marker.delay_ns for marker in markers) / len(markers)
