@@ -160,21 +160,21 @@ def _latency(data: LatencyChart) -> Figure:
     right = float(data.edges[-1])
     styles = ("solid", (0, (4, 2)), (0, (1, 1.5)))
     for step, (mark, style) in enumerate(zip(data.percentiles, styles, strict=False)):
-        height = top * (1.30 - 0.11 * step)
-        axes.plot([mark.value, mark.value], [0, height], color=INK, linewidth=0.7, linestyle=style)
-        near_end = mark.value > data.edges[0] + 0.72 * (right - data.edges[0])
+        height, beyond = top * (1.30 - 0.11 * step), mark.value > right
+        place = right if beyond else mark.value
+        if not beyond:
+            axes.plot([place, place], [0, height], color=INK, linewidth=0.7, linestyle=style)
+        near_end = place > data.edges[0] + 0.72 * (right - data.edges[0])
         axes.annotate(
-            mark.label,
-            xy=(mark.value, height),
+            f"{mark.label} →" if beyond else mark.label,
+            xy=(place, height),
             xytext=(-2.5 if near_end else 2.5, 0),
             textcoords="offset points",
             va="top",
             ha="right" if near_end else "left",
             size=6.2,
         )
-    axes.set_xlim(
-        float(data.edges[0]), max(right, *(mark.value for mark in data.percentiles), right)
-    )
+    axes.set_xlim(float(data.edges[0]), right)
     axes.set_ylim(0, top * 1.32)
     axes.set_xlabel(data.x_label)
     axes.set_ylabel(data.y_label)

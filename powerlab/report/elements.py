@@ -222,7 +222,7 @@ class Headline:
 class ReportModel:
     """The whole report, decided; ``None`` marks a part that this measurement cannot fill.
 
-    ``texts`` gives the template its headings; ``created`` is the capture's instant in UTC;
+    ``texts`` gives the template its headings; ``created`` is the instant of the result document;
     ``pressing`` are the few findings that the first page names;
     ``evidence`` says what is attached and the digest of the result document.
     """

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from powerlab.errors import ReportError
 from powerlab.records import Aligned, Capture, Result
 from powerlab.store.document import stored_document
 
@@ -33,21 +34,35 @@ class Attached:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All attached files; ``trace_name`` is empty where the readings were too many."""
+    """All attached files; ``trace_name`` is empty where the readings were too many.
+
+    ``created`` is the instant that the attached result document states for itself.
+    """
 
     files: tuple[Attached, ...]
     result_sha256: str
     trace_name: str
+    created: str
 
 
 def collect_evidence(
-    result: Result, capture: Capture, aligned: Aligned, versions: Mapping[str, str]
+    result: Result,
+    capture: Capture,
+    aligned: Aligned,
+    versions: Mapping[str, str],
+    document: bytes | None = None,
 ) -> Evidence:
-    """Serialise what the report rests on, the same bytes for the same measurement."""
-    document = stored_document(
-        result, created=capture.timebase.anchor_utc, versions=versions, target=capture.target
-    )
-    content = (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode()
+    """Serialise what the report rests on, the same bytes for the same measurement.
+
+    ``document`` is the ``result.json`` of the run folder, attached as it is; without one
+    the document is made from the result. Raises ReportError for one of another run.
+    """
+    created = capture.timebase.anchor_utc
+    if document is not None:
+        content, created = document, _created(document, result.run) or created
+    else:
+        plain = stored_document(result, created=created, versions=versions, target=capture.target)
+        content = (json.dumps(plain, indent=1, ensure_ascii=False) + "\n").encode()
     files = [
         Attached(
             "result.json",
@@ -64,7 +79,22 @@ def collect_evidence(
         files=tuple(files),
         result_sha256=hashlib.sha256(content).hexdigest(),
         trace_name=trace.name if trace is not None else "",
+        created=created,
     )
+
+
+def _created(document: bytes, run: str) -> str:
+    """Get the instant a result document states. Raises ReportError where it is not this run's."""
+    try:
+        stored = json.loads(document)
+    except ValueError:
+        stored = None
+    if not isinstance(stored, dict) or stored.get("run") != run:
+        raise ReportError(
+            f"the result document to attach is not that of the run {run}",
+            hint="`powerlab results show RUN` names the files that are not as they were written",
+        )
+    return str(stored.get("created") or "")
 
 
 def _trace(capture: Capture, aligned: Aligned) -> Attached | None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from powerlab.findings import Severity
 from powerlab.report.elements import Fact, Figure, FindingLine, Tile
-from powerlab.report.numbers import given, significant, tidy, with_unit
+from powerlab.report.numbers import given, significant, tidy, typeset, with_unit
 from powerlab.report.subject import Subject
 
 ABSENT = "\u2013"
@@ -147,7 +147,7 @@ def tiles(subject: Subject) -> tuple[Tile, ...]:
     return (
         _tile(subject, "power_active", texts.say("tile.power_active_note", **_idle(subject))),
         _tile(subject, "throughput", texts.count("tile.batch_note", subject.result.request.batch)),
-        Tile(texts.say("tile.latency"), latency, texts.say("tile.latency_note")),
+        Tile(texts.say("tile.latency"), latency, _latency_note(subject)),
         _tile(subject, "performance_per_watt", texts.say("tile.performance_per_watt_note")),
         _tile(subject, "performance_per_cost", _cost_note(subject)),
     )
@@ -157,6 +157,12 @@ def _tile(subject: Subject, name: str, note: str) -> Tile:
     figure = subject.shown(name)
     figures = () if figure is None else (Figure("", figure),)
     return Tile(subject.texts.say(f"tile.{name}"), figures, note)
+
+
+def _latency_note(subject: Subject) -> str:
+    batch = subject.result.request.batch
+    kind = "one" if batch == 1 else "batch"
+    return subject.texts.say(f"tile.latency_note_{kind}", batch=batch)
 
 
 def _idle(subject: Subject) -> dict[str, str]:
@@ -208,7 +214,7 @@ def facts(subject: Subject) -> tuple[Fact, ...]:
         "meter": f"{identity.manufacturer} {identity.name}".strip(),
         "serial": identity.serial or texts.say("fact_text.no_serial"),
         "boundary": texts.say(f"boundary_long.{result.boundary}"),
-        "date": _to_the_minute(subject.capture.timebase.anchor_utc),
+        "date": _to_the_minute(subject.created),
         "evidence": texts.say(f"evidence.{result.evidence}"),
     }
     return tuple(Fact(texts.say(f"fact.{key}"), text) for key, text in rows.items())
@@ -228,7 +234,7 @@ def _runtime_name(subject: Subject) -> str:
 
 def _sentence(text: str) -> str:
     """Get a text with a capital first letter and a full stop, as a printed sentence has."""
-    text = text.strip()
+    text = typeset(text.strip())
     if not text:
         return ""
     closed = text if text[-1] in CLOSED else text + ("。" if _is_chinese(text) else ".")

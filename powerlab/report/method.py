@@ -10,7 +10,6 @@ from powerlab.report.elements import Fact, PriceSection
 from powerlab.report.headline import ABSENT
 from powerlab.report.numbers import (
     NO_BREAK,
-    fixed,
     given,
     percent,
     shown,
@@ -92,24 +91,28 @@ def method_facts(subject: Subject) -> tuple[Fact, ...]:
 
 def _clocks(subject: Subject) -> str:
     texts, fit, clock = subject.texts, subject.aligned.board_clock, subject.aligned.clock
+    skew = shown(fit.skew_ppm, fit.u_skew_ppm, "")
     text = texts.say(
         "method.clocks",
         exchanges=fit.exchanges,
         round_trip=with_unit(fit.round_trip_min_ns / NS_PER_S, "s"),
         offset=f"{tidy(f'{fit.offset_ns / NS_PER_S:.6f}')}{NO_BREAK}s",
-        skew=fixed(fit.skew_ppm, 2),
-        u_skew=significant(fit.u_skew_ppm, 2),
+        skew=skew.value,
+        u_skew=skew.plus_minus or ABSENT,
         u_offset=with_unit(fit.u_offset_ns / NS_PER_S, "s", 2),
         u_samples=with_unit(clock.u_ns / NS_PER_S, "s", 2),
     )
     if subject.capture.trace.device_ns is None:
         text += texts.say("method.meter_arrival")
     else:
-        rate, u_rate = fixed(clock.rate_ppm, 1), significant(clock.u_rate_ppm, 2)
-        text += texts.say("method.meter_clock", rate=rate, u_rate=u_rate)
+        rate = shown(clock.rate_ppm, clock.u_rate_ppm, "")
+        u_rate = rate.plus_minus or ABSENT
+        text += texts.say("method.meter_clock", rate=rate.value, u_rate=u_rate)
     residual = subject.result.sync.marker_residual_ns
     if residual is not None:
-        text += texts.say("method.marker", residual=with_unit(residual / NS_PER_S, "s", 2))
+        way = "later" if residual >= 0 else "earlier"
+        apart = with_unit(abs(residual) / NS_PER_S, "s", 2)
+        text += texts.say(f"method.marker_{way}", residual=apart)
     return text
 
 
@@ -145,8 +148,13 @@ def _uncertainty(subject: Subject) -> str:
 
 def _latency(subject: Subject) -> str:
     runs = [window for window in subject.aligned.windows if window.kind == "run"]
-    inferences = sum(window.inferences for window in runs)
-    return subject.texts.say("method.latency", n=tidy(str(inferences)), runs=len(runs))
+    passes, batch = sum(len(window.latency_s) for window in runs), subject.result.request.batch
+    return subject.texts.say(
+        f"method.latency_{'one' if batch == 1 else 'batch'}",
+        n=tidy(str(passes)),
+        runs=len(runs),
+        batch=batch,
+    )
 
 
 def wiring_facts(subject: Subject) -> tuple[Fact, ...]:
@@ -159,8 +167,8 @@ def wiring_facts(subject: Subject) -> tuple[Fact, ...]:
         "firmware": identity.firmware or ABSENT,
         "resource": identity.resource,
         "settings": settings or ABSENT,
-        "latency": f"{given(setup.latency_s, 's')} ± {given(setup.latency_limit_s, 's')}",
-        "burden": f"{given(setup.burden_ohm, 'Ω')} ± {given(setup.burden_limit_ohm, 'Ω')}",
+        "latency": _limited(subject, setup.latency_s, setup.latency_limit_s, "s"),
+        "burden": _limited(subject, setup.burden_ohm, setup.burden_limit_ohm, "Ω"),
         "cable": texts.say(
             "wiring.with_u",
             value=given(wiring.cable_ohm, "Ω"),
@@ -170,6 +178,13 @@ def wiring_facts(subject: Subject) -> tuple[Fact, ...]:
         "lag": f"0 … {given(wiring.supply_lag_limit_s, 's')}",
     }
     return tuple(Fact(texts.say(f"wiring.{key}"), text) for key, text in rows.items())
+
+
+def _limited(subject: Subject, value: float, limit: float, unit: str) -> str:
+    """Get a stated figure with the half-width of its limits, which is no uncertainty."""
+    return subject.texts.say(
+        "wiring.with_limit", value=given(value, unit), limit=given(limit, unit)
+    )
 
 
 def _setting(value: str | float) -> str:

@@ -8,7 +8,7 @@ from powerlab.catalog.device_profile import DeviceProfile
 from powerlab.catalog.instrument_profile import InstrumentProfile
 from powerlab.catalog.workload_profile import ProtocolPreset, WorkloadProfile
 from powerlab.findings import Severity
-from powerlab.records import Aligned, Capture, Result
+from powerlab.records import Aligned, Capture, Quantity, Result
 from powerlab.report import headline, method, plots, tables
 from powerlab.report.elements import Headline, ReportModel
 from powerlab.report.evidence import Evidence
@@ -44,6 +44,7 @@ def build_report(
         protocol,
         versions,
         load_texts(lang),
+        evidence.created,
     )
     trace = plots.boundary_trace(subject) if result.runs else None
     texts, findings = subject.texts, headline.finding_lines(subject)
@@ -52,7 +53,7 @@ def build_report(
     return ReportModel(
         texts=texts,
         run=result.run,
-        created=capture.timebase.anchor_utc,
+        created=subject.created,
         emulated=subject.emulated,
         valid=result.valid,
         head=_headline(subject),
@@ -62,7 +63,7 @@ def build_report(
         latency=plots.latency_chart(subject),
         energy_runs=plots.runs_chart(subject),
         results=tables.results_table(subject),
-        results_note=texts.say("results.note", p=p),
+        results_note=_results_note(subject, p),
         runs=tables.runs_table(subject),
         budget=tables.budget(subject),
         price=method.price_section(subject),
@@ -89,6 +90,18 @@ def _headline(subject: Subject) -> Headline:
         key=subject.shown("energy_per_inference"),
         key_notes=headline.key_notes(subject),
     )
+
+
+def _results_note(subject: Subject, p: str) -> str:
+    """Say what the columns are, and what an interval means that reaches zero."""
+    note = subject.texts.say("results.note", p=p)
+    if not any(_reaches_zero(quantity) for quantity in subject.result.quantities.values()):
+        return note
+    return note + subject.texts.say("results.note_zero")
+
+
+def _reaches_zero(quantity: Quantity) -> bool:
+    return quantity.value > 0 and (quantity.low is None or quantity.low <= 0)
 
 
 def _accuracy_note(subject: Subject) -> str:

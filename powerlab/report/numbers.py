@@ -8,6 +8,7 @@ what is said.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from powerlab.records import Quantity
@@ -16,6 +17,11 @@ from powerlab.units import prefixed, with_uncertainty
 NO_BREAK = "\u00a0"
 NARROW_SPACE = "\u202f"
 MINUS = "\u2212"
+CURLY = "\u2019"
+
+PERCENT = re.compile(r"(?<=\d)\s*%")
+APOSTROPHE = re.compile(r"(?<=\w)'(?=\w)")
+NEGATIVE = re.compile(r"(?<![\w.-])-(?=\d)")
 
 # Quantities counted per something: the unit of the records and its text in the locale.
 COUNT_UNITS = {"1/s": "unit.per_second", "1/J": "unit.per_joule"}
@@ -61,6 +67,12 @@ def tidy(text: str) -> str:
         groups = [whole[:first], *(whole[i : i + 3] for i in range(first, len(whole), 3))]
         whole = NARROW_SPACE.join(groups)
     return f"{sign}{whole}{point}{fraction}"
+
+
+def typeset(text: str) -> str:
+    """Set a sentence that came as plain ASCII: space before %, curly apostrophe, true minus."""
+    text = PERCENT.sub(f"{NO_BREAK}%", text)
+    return NEGATIVE.sub(MINUS, APOSTROPHE.sub(CURLY, text))
 
 
 def fixed(value: float, places: int) -> str:
@@ -127,9 +139,14 @@ def interval_text(quantity: Quantity, magnitudes: tuple[Magnitude, ...] = ()) ->
     else:
         factor, _ = prefixed(quantity.value, quantity.unit)
     places = _places(quantity.expanded * factor)
-    low = f"{MINUS}∞" if quantity.low is None else fixed(quantity.low * factor, places)
-    high = "∞" if quantity.high is None else fixed(quantity.high * factor, places)
+    low = f"{MINUS}∞" if quantity.low is None else _rounded(quantity.low * factor, places)
+    high = "∞" if quantity.high is None else _rounded(quantity.high * factor, places)
     return f"{low}{NO_BREAK}…{NO_BREAK}{high}"
+
+
+def _rounded(value: float, places: int) -> str:
+    """Get ``value`` rounded to a place that may stand before the decimal sign."""
+    return fixed(round(value, places), places)
 
 
 def _places(uncertainty: float) -> int:

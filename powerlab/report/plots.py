@@ -19,7 +19,7 @@ from powerlab.report.elements import (
     TruthRow,
     TruthSection,
 )
-from powerlab.report.numbers import fixed, percent, shown, significant, tidy
+from powerlab.report.numbers import NO_BREAK, fixed, percent, significant, tidy
 from powerlab.report.subject import Subject
 from powerlab.units import NS_PER_S, prefixed
 
@@ -27,8 +27,12 @@ POINTS = 4000
 """Points across a full-width chart before it is decimated: above what a printer resolves."""
 
 BINS = 64
-TAIL = 99.0
-"""The histogram ends half its width beyond this percentile; the rest is counted in words."""
+TAIL = 99.5
+"""The histogram ends at this percentile; what lies beyond is counted in words."""
+
+BULK = 90.0
+REACH = 8.0
+"""It ends at this many widths of the bulk at most, so that outliers leave the bulk readable."""
 
 
 def boundary_trace(subject: Subject) -> PowerTrace:
@@ -58,6 +62,8 @@ def power_chart(subject: Subject, trace: PowerTrace) -> PowerChart | None:
     )
     runs = sum(band.kind == "run" for band in bands)
     caption = texts.say("chart.power_caption", samples=tidy(str(len(trace.power_w))))
+    if any(band.kind == "marker" for band in bands):
+        caption += texts.say("chart.power_markers")
     if group > 1:
         caption += texts.say("chart.power_decimated", group=group)
     chart = Chart("power", texts.say("chart.power_alt", runs=runs, caption=caption), caption)
@@ -112,10 +118,23 @@ def _levels(subject: Subject) -> tuple[Level, ...]:
     for name in ("power_active", "power_idle"):
         quantity = subject.quantity(name)
         if quantity is not None and np.isfinite(quantity.value):
-            figure = shown(quantity.value, None, quantity.unit)
-            label = subject.texts.say(f"chart.{name}", value=figure.text)
+            label = subject.texts.say(f"chart.{name}", value=_value_text(subject, quantity))
             levels.append(Level(quantity.value, label))
     return tuple(levels)
+
+
+def _value_text(subject: Subject, quantity: Quantity) -> str:
+    """Get the value alone, with the digits and the unit that the tables give it."""
+    figure = subject.figure(quantity)
+    return f"{figure.value}{NO_BREAK}{figure.unit}"
+
+
+def _histogram_end(latency: FloatArray) -> float:
+    """Get where the axis ends: at ``TAIL``, or nearer where few but long ones lie there."""
+    start, bulk, tail = (float(np.percentile(latency, at)) for at in (0.0, BULK, TAIL))
+    if bulk > start:
+        tail = min(tail, start + REACH * (bulk - start))
+    return max(tail, start * 1.001)
 
 
 def latency_chart(subject: Subject) -> LatencyChart | None:
@@ -127,11 +146,12 @@ def latency_chart(subject: Subject) -> LatencyChart | None:
     scale, unit = prefixed(float(np.median(latency)), "s")
     scaled = latency * scale
     start = float(scaled.min())
-    stop = max(float(np.percentile(scaled, TAIL)), start * 1.001)
-    stop = min(stop + (stop - start) * 0.5, float(scaled.max()))
+    stop = _histogram_end(scaled)
+    batch = subject.result.request.batch
+    kind = "one" if batch == 1 else "batch"
     counts, edges = np.histogram(scaled[scaled <= stop], bins=BINS, range=(start, stop))
     beyond = int((scaled > stop).sum())
-    caption = texts.say("chart.latency_caption", n=tidy(str(len(scaled))))
+    caption = texts.say(f"chart.latency_caption_{kind}", n=tidy(str(len(scaled))), batch=batch)
     if beyond:
         caption += texts.say(
             "chart.latency_beyond",
@@ -140,7 +160,7 @@ def latency_chart(subject: Subject) -> LatencyChart | None:
             longest=f"{significant(float(scaled.max()), 3)} {unit}",
         )
     marks = tuple(
-        Level(quantity.value * scale, f"{name} {significant(quantity.value * scale, 3)}")
+        Level(quantity.value * scale, f"{name} {_value_text(subject, quantity)}")
         for name in ("p50", "p90", "p99")
         if (quantity := subject.quantity(f"latency_{name}")) is not None
     )

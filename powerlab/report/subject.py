@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,7 +16,10 @@ from powerlab.report.texts import Texts
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One finished measurement, its records and profiles, and the language to tell it in."""
+    """One finished measurement, its records and profiles, and the language to tell it in.
+
+    ``created`` is the instant of the result document, ISO 8601 in UTC.
+    """
 
     result: Result
     capture: Capture
@@ -26,6 +30,7 @@ class Subject:
     protocol: ProtocolPreset
     versions: Mapping[str, str]
     texts: Texts
+    created: str
 
     @property
     def emulated(self) -> bool:
@@ -50,8 +55,9 @@ class Subject:
         return int(starts[0]) if len(starts) else 0
 
     def quantity(self, name: str) -> Quantity | None:
-        """Get a quantity of the result, None where this measurement has none."""
-        return self.result.quantities.get(name)
+        """Get a quantity of the result, None where this measurement has none or no number."""
+        quantity = self.result.quantities.get(name)
+        return None if quantity is None or not math.isfinite(quantity.value) else quantity
 
     def shown(self, name: str) -> Shown | None:
         """Get a quantity as a figure to be set, None where this measurement has none."""

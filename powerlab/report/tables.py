@@ -14,6 +14,7 @@ from powerlab.report.numbers import (
     percent,
     significant,
     tidy,
+    typeset,
     with_unit,
 )
 from powerlab.report.subject import Subject
@@ -39,7 +40,7 @@ def results_table(subject: Subject) -> Table:
     """Get every quantity of the result with its uncertainty; a missing one says so."""
     texts, quantities = subject.texts, subject.result.quantities
     names = [*ORDER, *sorted(set(quantities) - set(ORDER))]
-    rows = [_result_row(subject, name, quantities.get(name)) for name in names]
+    rows = [_result_row(subject, name, subject.quantity(name)) for name in names]
     columns = ("quantity", "value", "expanded", "unit", "relative", "k", "dof", "interval", "main")
     return Table(
         tuple(texts.say(f"results.column_{key}") for key in columns),
@@ -89,6 +90,7 @@ def runs_table(subject: Subject) -> Table:
                 fixed((run.stop_ns - run.start_ns) / NS_PER_S, 3),
                 tidy(str(run.inferences)),
                 fixed(run.wide_j, 3),
+                fixed(run.wide_j - run.energy_j, 3),
                 fixed(run.interior_j, 3),
                 fixed(run.tail_j, 3),
                 str(run.samples),
@@ -103,6 +105,7 @@ def runs_table(subject: Subject) -> Table:
         "duration",
         "inferences",
         "wide",
+        "lag",
         "interior",
         "tail",
         "samples",
@@ -122,7 +125,7 @@ def _signed_percent(fraction: float) -> str:
 def budget(subject: Subject) -> Budget | None:
     """Get the uncertainty budget of energy per inference; None where there is none."""
     quantity = subject.quantity("energy_per_inference")
-    if quantity is None or not quantity.budget or quantity.u <= 0:
+    if quantity is None or not quantity.budget or not 0 < quantity.u < math.inf:
         return None
     texts = subject.texts
     scale, unit = prefixed(quantity.u, quantity.unit)
@@ -169,7 +172,7 @@ def _basis(subject: Subject, line: Component) -> str:
     for limit in subject.capture.trace.setup.accuracy:
         if line.source.endswith(limit.source) and limit.source:
             return subject.texts.say(f"source.{'estimate' if limit.estimated else 'specification'}")
-    return subject.texts.known("source", line.source)
+    return typeset(subject.texts.known("source", line.source))
 
 
 def _small(value: float, places: int) -> str:

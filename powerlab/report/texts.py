@@ -59,13 +59,19 @@ class Texts:
     def finding(self, finding: Finding) -> tuple[str, str]:
         """Get message and hint of a finding; untranslated where the locale has none.
 
-        {0}, {1} are the numbers of the English message, names those of its evidence.
+        {0}, {1} are the numbers of the English message or hint, {reason} what follows its colon,
+        other names those of its evidence. A code with several messages has a key for each:
+        the words before the colon, as ``known`` makes keys.
         """
         numbers = NUMBER.findall(finding.message)
+        head, _, reason = finding.message.partition(": ")
+        group = f"finding.{finding.code}"
         try:
-            message = self.sentences[f"finding.{finding.code}.message"]
-            hint = self.sentences[f"finding.{finding.code}.hint"]
-            return message.format(*numbers, **finding.evidence), hint
+            general = self.sentences[f"{group}.message"]
+            message = self.sentences.get(f"{group}.{_slug(head)}", general)
+            hint = self.sentences[f"{group}.hint"]
+            values = {**finding.evidence, "reason": self.known("reason", reason)}
+            return message.format(*numbers, **values), hint.format(*NUMBER.findall(finding.hint))
         except (KeyError, ValueError, IndexError):
             return finding.message, finding.hint
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import replace
 
 import pytest
 
 from powerlab.findings import Finding, Severity
 from powerlab.records import Evidence
+from powerlab.report.fonts import choose_fonts
 from powerlab.report.headline import ABSENT
+from powerlab.report.html import render_html
 
 
 def plain(text: str) -> str:
@@ -80,6 +84,19 @@ def test_a_missing_quantity_is_named_as_missing(measurement, modelled) -> None:
     assert model.tiles[4].note == "the device profile has no price"
 
 
+def test_figures_that_are_no_numbers_are_named_as_missing(measurement, modelled) -> None:
+    """An energy that could not be had is not determined; the rest of the report stands."""
+    nowhere = {"value": math.nan, "u": math.nan, "expanded": math.nan, "low": None, "high": None}
+    kept = dict(measurement.result.quantities)
+    kept["energy_per_inference"] = replace(kept["energy_per_inference"], **nowhere)
+    runs = tuple(replace(run, energy_j=math.nan) for run in measurement.result.runs)
+    model = modelled(measurement.but(quantities=kept, runs=runs, valid=False))
+    assert model.head.key is None
+    assert model.budget is None
+    assert model.energy_runs is None
+    assert "not determined" in {row[0]: row for row in model.results.rows}["Energy per inference"]
+
+
 def test_an_empty_result_still_makes_a_model(measurement, modelled) -> None:
     """Without runs and quantities the report says so instead of failing."""
     bare = measurement.but(quantities={}, runs=(), truth=None, price=None, valid=False)
@@ -148,7 +165,73 @@ def test_the_method_names_both_clocks_and_both_estimates(measurement, modelled) 
     """Offset, rate and uncertainty of the clocks, tail energy and the meaning of U are told."""
     method = {fact.label: plain(fact.text) for fact in modelled(measurement).method}
     assert "Offset 1234.500" in method["Clocks"]
-    assert "12.40 ±" in method["Clocks"]
+    assert re.search(r"rate 12\.\d ppm, u = \d\.\d ppm", method["Clocks"])
     assert "own clock runs" in method["Clocks"]
     assert "start-up and tail" in method["Energy"]
     assert "p = 95 %" in method["Uncertainty"]
+
+
+@pytest.mark.parametrize(("residual", "words"), [(2.5e6, "2.5 ms later"), (-3e5, "300 µs earlier")])
+def test_the_markers_say_which_way_the_meter_is_off(measurement, modelled, residual, words) -> None:
+    """A marker's residual is told with its sense; without markers nothing is said of them."""
+    clocks = {fact.label: fact.text for fact in modelled(measurement).method}["Clocks"]
+    assert "marker" not in clocks
+    sync = replace(measurement.result.sync, marker_residual_ns=residual)
+    method = {fact.label: plain(fact.text) for fact in modelled(measurement.but(sync=sync)).method}
+    assert f"The markers show the meter {words} than the clocks say" in method["Clocks"]
+
+
+def test_limits_and_standard_uncertainties_are_told_apart(measurement, modelled) -> None:
+    """Half-widths of limits read "limit ±", standard uncertainties "u ="."""
+    wiring = {fact.label: plain(fact.text) for fact in modelled(measurement).wiring}
+    assert wiring["Burden resistance"] == "150 mΩ, limit ± 50 mΩ"
+    assert wiring["Reading latency"] == "1 ms, limit ± 1 ms"
+    assert wiring["Leads"] == "45 mΩ, u = 12 mΩ"
+
+
+def test_the_runs_table_adds_up(measurement, modelled) -> None:
+    """Each = (Wide - Lag) by inferences, from the printed columns."""
+    table = modelled(measurement).runs
+    names = [column.partition(" /")[0] for column in table.columns]
+    for row in table.rows:
+        cell = dict(zip(names, (plain(text).replace(" ", "") for text in row), strict=True))
+        each = (float(cell["Wide"]) - float(cell["Lag"])) / float(cell["Inferences"]) * 1e3
+        assert each == pytest.approx(float(cell["Each"]), rel=1e-4)
+        assert float(cell["Lag"]) > 0
+
+
+def test_an_interval_that_reaches_zero_is_named(measurement, modelled) -> None:
+    """The note of the table says what such an interval comes from, and only then."""
+    assert "reaches zero" not in modelled(measurement).results_note
+    kept = dict(measurement.result.quantities)
+    kept["throughput"] = replace(kept["throughput"], low=-3.0)
+    assert "reaches zero" in modelled(measurement.but(quantities=kept)).results_note
+
+
+def test_a_batch_is_counted_in_passes(measurement, modelled) -> None:
+    """Of a batch, latency is that of a pass, and the batch is named."""
+    request = replace(measurement.result.request, batch=4)
+    model = modelled(measurement.but(request=request))
+    latency = {fact.label: plain(fact.text) for fact in model.method}["Latency"]
+    assert "7320 passes in 5 runs, one after another, each of a batch of 4" in latency
+    assert "each a batch of 4" in model.latency.chart.caption
+    assert model.tiles[2].note == "percentiles of one pass, batch 4"
+
+
+def test_findings_are_typeset(measurement, modelled) -> None:
+    """A space before %, a curly apostrophe and a true minus, whatever the record has."""
+    odd = Finding("odd", Severity.INFO, "the meter's share is -59% of U", "use --runs 10")
+    line = modelled(measurement.but(findings=(odd,))).findings[0]
+    assert line.message == "The meter\u2019s share is \u221259\u00a0% of U."
+    assert line.hint == "Use --runs 10."
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_an_emulated_report_calls_nothing_measured(measurement, modelled, lang) -> None:
+    """Only the banner and the findings, which deny it, use the word."""
+    model = replace(modelled(measurement, lang), findings=(), pressing=())
+    model = replace(model, head=replace(model.head, banner=""))
+    html = render_html(model, choose_fonts("en"))
+    body = html.partition("<body")[2]
+    for word in ("measured", "测得", "实测"):
+        assert word not in body

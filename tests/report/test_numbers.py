@@ -72,6 +72,7 @@ def test_an_interval_keeps_the_scale_and_the_open_ends() -> None:
     """An unbounded side is printed as infinite."""
     assert interval_text(quantity(0.033, 0.0002)) == "32.80\u00a0…\u00a033.20"
     assert interval_text(quantity(0.033, 0.0002, high=None)).endswith("∞")
+    assert interval_text(quantity(1413.0, 2345.0, "1/s")) == "\u2212900\u00a0…\u00a03800"
     assert interval_text(quantity(4.58e6, 9.0e5, "1/CNY"), WORDS) == "3.68\u00a0…\u00a05.48"
 
 

@@ -118,6 +118,28 @@ def test_the_data_travels_inside(measurement, written) -> None:
     assert hashlib.sha256(files["result.json"]).hexdigest() in "".join(page_texts(path))
 
 
+def test_the_run_folders_own_document_is_attached_unchanged(measurement, tmp_path) -> None:
+    """Given bytes travel as they are; the digest printed and the date are theirs."""
+    path, run = tmp_path / "r.pdf", measurement.result.run
+    document = f'{{"run": "{run}",  "created": "2026-11-21T05:19:54+00:00"}}'.encode()
+    write_report(path, lang="en", document=document, **measurement.arguments())
+    with pikepdf.open(path) as written:
+        assert written.attachments["result.json"].get_file().read_bytes() == document
+        with written.open_metadata() as metadata:
+            assert metadata["xmp:CreateDate"].startswith("2026-11-21T05:19:54")
+    text = "".join(page_texts(path))
+    assert hashlib.sha256(document).hexdigest() in text
+    assert "2026-11-21 05:19 UTC" in text
+
+
+@pytest.mark.parametrize("document", [b"{}", b"[]", b"no document", b"\xff"])
+def test_the_document_of_another_run_is_refused(measurement, tmp_path, document) -> None:
+    """A document that does not state this run is never attached as its evidence."""
+    with pytest.raises(ReportError, match="not that of the run"):
+        write_report(tmp_path / "r.pdf", lang="en", document=document, **measurement.arguments())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_long_trace_is_attached_as_parquet_or_not_at_all(
     measurement, written, monkeypatch
 ) -> None:

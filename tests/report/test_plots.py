@@ -84,3 +84,29 @@ def test_charts_are_the_same_bytes_and_carry_no_date(measurement, modelled) -> N
     for content in first.values():
         assert b"<dc:date" not in content
         assert ET.fromstring(content).tag.endswith("svg")
+
+
+def test_outliers_leave_the_histogram_readable(measurement, modelled) -> None:
+    """A few latencies a hundred times as long are counted in words, not drawn."""
+    windows = []
+    for window in measurement.aligned.windows:
+        latency = np.array(window.latency_s)
+        latency[: len(latency) // 50] *= 100
+        windows.append(replace(window, latency_s=latency))
+    aligned = replace(measurement.aligned, windows=tuple(windows))
+    latency = modelled(replace(measurement, aligned=aligned)).latency
+    median = 1e3 * np.median(windows[2].latency_s)
+    assert latency.edges[-1] < 3 * median
+    assert (latency.counts > 0).sum() > 10
+    assert "Not drawn: 179 above" in latency.chart.caption
+
+
+def test_labels_in_charts_have_the_digits_of_the_tables(measurement, modelled) -> None:
+    """One value is printed one way, in a chart as in the table."""
+    model = modelled(measurement)
+    shown = {row[0]: (row[1], row[3]) for row in model.results.rows}
+    load, idle = (level.label for level in model.power.levels)
+    assert load == "load {}\u00a0{}".format(*shown["Power under load"])
+    assert idle == "idle {}\u00a0{}".format(*shown["Power idle"])
+    for mark, name in zip(model.latency.percentiles, ("p50", "p90", "p99"), strict=True):
+        assert mark.label == "{} {}\u00a0{}".format(name, *shown[f"Latency {name}"])

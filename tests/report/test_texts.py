@@ -11,7 +11,7 @@ from powerlab.errors import ReportError
 from powerlab.findings import Finding, Severity
 from powerlab.report.texts import languages, load_texts
 
-FREE = ("finding.", "magnitude.")
+FREE = ("finding.", "reason.", "magnitude.")
 """Groups in which a locale may say less: findings come in English, magnitudes are its own."""
 
 
@@ -54,6 +54,22 @@ def test_a_finding_is_translated_with_the_numbers_of_its_message() -> None:
     assert "12 个" in message
     assert "3.20 %" in message
     assert "主机" in hint
+
+
+def test_a_finding_with_a_reason_is_translated_with_it() -> None:
+    """Which marker, why it was refused, and the figures of the reason are all in Chinese."""
+    reason = "the marker explains only 41% of what the trace shows"
+    message = f"the marker after the runs was not believed: {reason}"
+    finding = Finding("marker-not-believed", Severity.BLOCKING, message, "look")
+    told, _ = load_texts("zh").finding(finding)
+    assert told == "各轮之后的标记未被采信\uff1a标记只能解释曲线变化的 41 %"
+
+
+def test_the_numbers_of_a_hint_are_its_own() -> None:
+    """A translated hint repeats the figures of the English hint, not those of the message."""
+    message, hint = "a run holds only 3 whole samples of this meter", "runs of 4.0 s at least"
+    finding = Finding("meter-too-slow", Severity.BLOCKING, message, hint)
+    assert "至少 4.0 s" in load_texts("zh").finding(finding)[1]
 
 
 def test_an_unknown_finding_stays_as_it_is() -> None:
