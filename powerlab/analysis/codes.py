@@ -140,20 +140,20 @@ def plan_marker(
     aperture_s: float,
     *,
     budget_s: float,
-    shortest_chip_s: float = SHORTEST_CHIP_S,
+    shortest_chip_s: float = 0.0,
 ) -> MarkerPlan | None:
     """Choose the longest code, up to 127 chips, that a meter can see within ``budget_s``.
 
     A chip lasts 2.38 sample intervals (or apertures, where these are longer), or as many
-    whole ones and a fraction as ``shortest_chip_s`` takes: give that the time of three
-    forward passes where they are slow, as a busy chip ends with the pass under way. None
+    whole ones and a fraction as ``SHORTEST_CHIP_S`` and ``shortest_chip_s`` take: give the
+    time of three forward passes, as a busy chip ends with the pass under way. None
     where not even 13 chips and their guards fit into the budget. Raises ValueError for
     times that are not positive.
     """
     if not (interval_s > 0 and aperture_s >= 0 and budget_s > 0):
         raise ValueError("a marker is planned for a positive interval, aperture and budget")
     step_s = max(interval_s, aperture_s)
-    more = max(0, math.ceil(shortest_chip_s / step_s - CHIP_INTERVALS))
+    more = max(0, math.ceil(max(shortest_chip_s, SHORTEST_CHIP_S) / step_s - CHIP_INTERVALS))
     chip_s = (CHIP_INTERVALS + more) * step_s
     codes = [m_sequence(order) for order in range(LONGEST_ORDER, SHORTEST_ORDER - 1, -1)]
     for code in (*codes, barker13()):

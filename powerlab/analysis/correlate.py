@@ -159,7 +159,7 @@ def _coefficients(code: FloatArray, trace: FloatArray) -> FloatArray:
     squares = np.concatenate(([0.0], np.cumsum(level**2)))
     mean = (sums[length:] - sums[:-length]) / length
     energy = squares[length:] - squares[:-length] - length * mean**2
-    # Rounding leaves a little where a trace does not change at all.
-    floor = 1e-12 * max(float(squares[-1]), 1e-300)
+    # Integrating and differencing leaves a little where a trace does not change at all.
+    floor = length * max(1e-9 * float(np.abs(trace).max()), 1e-150) ** 2
     scale = np.sqrt(np.maximum(energy, floor) * float(np.dot(code, code)))
     return np.asarray(np.where(energy > floor, product / scale, 0.0))

@@ -40,7 +40,8 @@ def read_markers(
     if len(fits) == 2:
         findings = marker_findings(fits[0], fits[1], _u_between_ns(phases, samples, board))
     believed = [fit for fit in fits if fit.believed]
-    return tuple(_reading(fit) for fit in fits), (*findings, *_off(capture, samples, believed))
+    u_clocks_ns = math.hypot(samples.u_ns, board.u_offset_ns)
+    return tuple(_reading(fit) for fit in fits), (*findings, *_off(capture, u_clocks_ns, believed))
 
 
 def _trace(capture: Capture, samples: SampleClock) -> PowerTrace:
@@ -83,7 +84,8 @@ def _off(capture: Capture, samples: SampleClock, believed: list[MarkerFit]) -> t
         return ()
     delay_ns = residual_ns(believed)
     lag_ns = capture.wiring.supply_lag_limit_s * NS_PER_S
-    allowed_ns = EXPECTED * math.hypot(samples.u_ns, lag_ns / math.sqrt(12))
+    u_fit_ns = max(fit.u_delay_ns for fit in believed)
+    allowed_ns = EXPECTED * math.hypot(u_clocks_ns, lag_ns / math.sqrt(12), u_fit_ns)
     if abs(delay_ns - lag_ns / 2) <= allowed_ns:
         return ()
     return (

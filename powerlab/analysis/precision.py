@@ -35,8 +35,10 @@ REMEDIES = (
     ("offset", "calibrate the set-up or zero the meter, or use a lower range of it"),
     (
         "burden",
-        ("let a second meter read the volts while the ammeter is in the circuit, or use a range "
-        "of lower burden"),
+        (
+            "let a second meter read the volts while the ammeter is in the circuit, or use a range "
+            "of lower burden"
+        ),
     ),
     ("supply voltage", "read the volts at the board with a better meter"),
     ("cable", "sense the volts at the board, or measure the resistance of the leads"),

@@ -6,6 +6,7 @@ import numpy as np
 
 from powerlab.analysis.codes import MarkerPlan
 from powerlab.analysis.integrate import PowerTrace
+from powerlab.analysis.markers import MarkerFit, fit_marker
 from powerlab.units import NS_PER_S
 
 START_NS = 4 * 10**14
@@ -21,6 +22,16 @@ class Drawn:
     levels: np.ndarray
     group_s: float
     lag_s: float
+
+
+def fit(drawn: Drawn, **options) -> MarkerFit:
+    """Fit a drawn marker to its own trace."""
+    return fit_marker(drawn.trace, drawn.edges_ns, drawn.levels, **options)
+
+
+def rms(values):
+    """Get the root mean square."""
+    return float(np.sqrt(np.mean(np.square(values))))
 
 
 def drawn_edges(plan: MarkerPlan) -> tuple[np.ndarray, np.ndarray]:
