@@ -11,7 +11,7 @@ from powerlab.analysis.aliasing import aliasing
 from powerlab.analysis.estimate import Estimate, first_stage_plan
 from powerlab.analysis.precision import MOST_RUNS, RUN_TO_RUN, Unreachable
 from powerlab.findings import Finding, Severity
-from powerlab.records import Boundary, Capture, Price, SampleFlag
+from powerlab.records import Boundary, Capture, Price, SampleFlag, VoltageSense
 
 GAP_LIMIT = 1e-3
 """Share of energy that gaps may hide before a result is not valid (method section 2.2)."""
@@ -172,6 +172,17 @@ def _wiring(capture: Capture, done: Estimate) -> Iterable[Finding]:
             severity=Severity.BLOCKING,
             message="the bench states the mains as boundary, this meter reads the DC side",
             hint="state boundary = dc or board, or use a mains analyser",
+        )
+    behind_leads = wiring.boundary is Boundary.BOARD and not (
+        "voltage" in capture.trace.setup.channels and wiring.voltage_sense is VoltageSense.BOARD
+    )
+    if behind_leads and wiring.cable_ohm == 0 and wiring.u_cable_ohm == 0:
+        yield Finding(
+            code="cable-unknown",
+            severity=Severity.WARNING,
+            message="the resistance of the leads to the board is not stated, and was taken as none",
+            hint="state cable_ohm and u_cable_ohm of the meter in the bench (1 m of 24 AWG is "
+            "about 0.17 ohm), or sense the volts at the board",
         )
     top = next(iter(done.quantities["energy_per_inference"].budget), None)
     if top is not None and top.name == "burden voltage":

@@ -78,7 +78,7 @@ def _reading(fit: MarkerFit) -> MarkerReading:
     )
 
 
-def _off(capture: Capture, samples: SampleClock, believed: list[MarkerFit]) -> tuple[Finding, ...]:
+def _off(capture: Capture, u_clocks_ns: float, believed: list[MarkerFit]) -> tuple[Finding, ...]:
     """Find a delay that neither the stated latency nor the supply's lag explains."""
     if not believed:
         return ()

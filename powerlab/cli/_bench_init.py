@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ from powerlab.catalog.lab_file import write_bench
 from powerlab.catalog.layers import LAB_FILE, Catalog, load_catalog, nearest_lab, read_lab_file
 from powerlab.cli._bench_probe import Parts, Probe, probe, read_supply
 from powerlab.cli._output import check_output_file
-from powerlab.cli._resolve import choose_runtime, parse_supply, split_meter
-from powerlab.errors import ConfigError
+from powerlab.cli._resolve import choose_runtime, parse_ohm, parse_supply, split_meter
+from powerlab.errors import ConfigError, PowerlabError
 
 Note = Callable[[str], None]
 
@@ -54,7 +54,9 @@ def make_bench(options: BenchOptions, lab: Path | None, note: Note) -> str:
     """
     catalog = load_catalog(lab)
     place = lab or nearest_lab() or Path.cwd()
-    device = _ask(options.device, "--device", f"Board ({', '.join(catalog.devices)})")
+    device = _ask(
+        options.device, "--device", f"Board ({', '.join(catalog.devices)})", check=catalog.device
+    )
     name = options.name or device
     _check_place(place, name)
     bench = _describe(options, catalog, device)
@@ -121,8 +123,8 @@ def probe_text(done: Probe) -> str:
             f"meter  {meter.manufacturer} {meter.name}, serial {meter.serial or 'not told'}, "
             f"at {meter.resource}"
         ),
-        f"idle   {done.idle_w:.4g} W",
-        f"load   {done.load_w:.4g} W",
+        f"idle   about {done.idle_w:.3g} W",
+        f"load   about {done.load_w:.3g} W",
         f"read   {done.samples} samples, {done.bad} bad",
         *(f"warning: {remark}" for remark in done.remarks),
     ]
@@ -133,15 +135,8 @@ def _describe(options: BenchOptions, catalog: Catalog, device: str) -> Bench:
     """Get the bench that options and answers describe."""
     catalog.device(device)
     host = _ask(options.host, "--host", "Host of the board (ssh alias, user@host, local)")
-    meter = options.meter
-    if meter is None:
-        model = _ask(None, "--meter", f"Meter ({', '.join(catalog.instruments)})")
-        example = catalog.instrument(model).link.example
-        meter = f"{model}@{_ask(None, '--meter', 'Where the meter is', example)}"
-    model, resource = split_meter(meter)
+    model, resource = split_meter(options.meter or _ask_meter(catalog))
     instrument = catalog.instrument(model)
-    cable_ohm = float(_default(options.cable_ohm, "Loop resistance of the cable [ohm]", 0.0))
-    u_cable_ohm = float(_default(options.u_cable_ohm, "± [ohm]", cable_ohm / 4))
     return Bench(
         device=device,
         host=host,
@@ -149,15 +144,14 @@ def _describe(options: BenchOptions, catalog: Catalog, device: str) -> Bench:
         ssh_config=_from_here(options.ssh_config),
         identity_file=_from_here(options.identity_file),
         known_hosts_file=_from_here(options.known_hosts_file),
-        boundary=_default(options.boundary, "Energy counts at (board, dc, wall)", "board"),
+        boundary=_default(options.boundary, "Energy counts at", "board", ("board", "dc", "wall")),
         meter=(
             BenchMeter(
                 model=model,
                 resource=resource,
                 measures=instrument.channels,
                 voltage_sense=_sense(options, instrument),
-                cable_ohm=cable_ohm,
-                u_cable_ohm=u_cable_ohm,
+                **_cable(options),
             ),
         ),
         supply=parse_supply(options.supply) if options.supply else None,
@@ -173,7 +167,7 @@ def _sense(options: BenchOptions, instrument: InstrumentProfile) -> Any:
     """Get where volts are taken; a meter without that channel has no choice."""
     if "voltage" not in instrument.channels:
         return options.voltage_sense or "meter"
-    return _default(options.voltage_sense, "Volts are taken at (meter, board)", "meter")
+    return _default(options.voltage_sense, "Volts are taken at", "meter", ("meter", "board"))
 
 
 def _with_supply(parts: Parts, options: BenchOptions, note: Note) -> Parts:
@@ -221,8 +215,77 @@ def _check_place(place: Path, name: str) -> None:
         )
 
 
-def _ask(value: str | None, option: str, question: str, default: str | None = None) -> str:
-    """Get an option's value, or the answer at a terminal. Raises ConfigError without one."""
+def _ask_meter(catalog: Catalog) -> str:
+    """Get MODEL@RESOURCE from one answer or from two."""
+
+    def known(text: str) -> None:
+        catalog.instrument(split_meter(text)[0] if "@" in text else text)
+
+    question = f"Meter ({', '.join(catalog.instruments)}), or MODEL@RESOURCE"
+    answer = _ask(None, "--meter", question, check=known)
+    if "@" in answer:
+        return answer
+    example = catalog.instrument(answer).link.example
+    return f"{answer}@{_ask(None, '--meter', 'Where the meter is', example)}"
+
+
+def _cable(options: BenchOptions) -> dict[str, float]:
+    """Get the resistance of the leads, nothing where nobody knows it."""
+    ohm, u_ohm = options.cable_ohm, options.u_cable_ohm
+    if ohm is None and sys.stdin.isatty():
+        question = "Loop resistance of the leads between meter and board [ohm] (empty if unknown)"
+        ohm = _ask_ohm(question, "")
+    if ohm is None:
+        return {} if u_ohm is None else {"u_cable_ohm": u_ohm}
+    if u_ohm is None:
+        u_ohm = ohm / 4
+        if sys.stdin.isatty():
+            u_ohm = _ask_ohm("Its standard uncertainty [ohm]", f"{u_ohm:g}") or 0.0
+    return {"cable_ohm": ohm, "u_cable_ohm": u_ohm}
+
+
+def _ask_ohm(question: str, default: str) -> float | None:
+    """Get ohms from the answer at a terminal, None for an empty one."""
+
+    def check(text: str) -> None:
+        if text:
+            parse_ohm(text)
+
+    answer = click.prompt(
+        question,
+        default=default,
+        show_default=bool(default),
+        err=True,
+        value_proc=_again(check),
+    )
+    return parse_ohm(answer) if answer else None
+
+
+def _again(check: Callable[[str], object]) -> Callable[[str], str]:
+    """Get what makes click ask again wherever ``check`` raises an error of ours."""
+
+    def value(text: str) -> str:
+        word = text.strip()
+        try:
+            check(word)
+        except PowerlabError as error:
+            raise click.UsageError(f"{error.message}\n       {error.hint}") from error
+        return word
+
+    return value
+
+
+def _ask(
+    value: str | None,
+    option: str,
+    question: str,
+    default: str | None = None,
+    check: Callable[[str], object] = str,
+) -> str:
+    """Get an option's value, or the answer at a terminal; what ``check`` refuses is asked again.
+
+    Raises ConfigError where there is no terminal.
+    """
     if value is not None:
         return value
     if not sys.stdin.isatty():
@@ -230,11 +293,11 @@ def _ask(value: str | None, option: str, question: str, default: str | None = No
             f"{option} is missing, and there is no terminal to ask at",
             hint="give it as an option; `powerlab bench init --help` lists them",
         )
-    return str(click.prompt(question, default=default, err=True))
+    return str(click.prompt(question, default=default, err=True, value_proc=_again(check)))
 
 
-def _default(value: Any, question: str, default: Any) -> Any:
+def _default(value: Any, question: str, default: str, choices: Sequence[str]) -> Any:
     """Get an option's value, the answer at a terminal, or the default without one."""
     if value is not None or not sys.stdin.isatty():
         return default if value is None else value
-    return click.prompt(question, default=default, err=True)
+    return click.prompt(question, default=default, err=True, type=click.Choice(choices))

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from powerlab.acquire import Acquisition
+from powerlab.analysis.electrics import boundary_power, nominal_circuit
 from powerlab.catalog.bench_profile import Bench, BenchSupply
 from powerlab.catalog.device_profile import DeviceProfile
 from powerlab.catalog.instrument_profile import InstrumentProfile
 from powerlab.catalog.workload_profile import WorkloadProfile
+from powerlab.circumstances import wiring
 from powerlab.devices.link import BoardLink
 from powerlab.devices.open import open_board
 from powerlab.errors import ConfigError
@@ -47,6 +49,7 @@ class Parts:
 class Probe:
     """What a set-up answered: board, meter, mean power [W] at idle and under load.
 
+    The power is at the bench's boundary, corrected as in a result but without its uncertainty.
     ``samples`` and ``bad`` count readings; ``remarks`` say what looks wrong.
     """
 
@@ -107,8 +110,9 @@ def probe(parts: Parts, note: Callable[[str], None]) -> Probe:
             load_ns = now_ns()
             acquisition.wait_until(load_ns)
             acquisition.finish()
-    idle_w = _power_w(levels.mean(begin_ns, idle_ns), setup, parts)
-    load_w = _power_w(levels.mean(idle_ns + _settling_ns(parts), load_ns), setup, parts)
+    load = levels.mean(idle_ns + _settling_ns(parts), load_ns)
+    idle_w = power_w(levels.mean(begin_ns, idle_ns), load, setup, parts)
+    load_w = power_w(load, load, setup, parts)
     flags = np.concatenate([block.flags for block in levels.blocks])
     done = Probe(
         board=hello,
@@ -167,15 +171,17 @@ def _settling_ns(parts: Parts) -> int:
     return int(min(SETTLE_S, parts.seconds / 4) * 1e9)
 
 
-def _power_w(means: np.ndarray, setup: MeterSetup, parts: Parts) -> float:
-    """Get watts from the mean of each channel, the bench's or the label's volts if need be."""
-    reading = dict(zip(setup.channels, means.tolist(), strict=True))
-    if "power" in reading:
-        return float(reading["power"])
-    label = parts.device.power.supply_voltage_v.value
-    supply = parts.bench.supply
-    volts = reading.get("voltage", supply.voltage_v if supply else label)
-    return float(volts * reading["current"])
+def power_w(means: np.ndarray, load: np.ndarray, setup: MeterSetup, parts: Parts) -> float:
+    """Get watts at the bench's boundary from the mean of each channel, as a result does.
+
+    ``load`` has the means under load: a voltage that was read once was read at that current.
+    What lies between the product of means and the mean of products is left out.
+    """
+    wired = wiring(parts.bench, parts.device)
+    names = list(setup.channels)
+    active_a = float(load[names.index("current")]) if "current" in names else 0.0
+    circuit = nominal_circuit(setup, wired)
+    return float(boundary_power(means[np.newaxis, :], setup, wired, circuit, active_a)[0])
 
 
 def _remarks(done: Probe, parts: Parts) -> list[str]:

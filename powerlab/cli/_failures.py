@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
 
 import click
 
-from powerlab.cli._style import styled
+from powerlab.cli._style import columns, folded, styled
 from powerlab.errors import Interrupted, PowerlabError
 
 INTERRUPTED = Interrupted.exit_code
@@ -31,6 +32,9 @@ def exit_code_of(error: BaseException, arguments: Sequence[str] | None) -> int:
     if isinstance(error, PowerlabError):
         _say(error.message, error.hint, *getattr(error, "__notes__", ()))
         return error.exit_code
+    if isinstance(error, OSError) and _is_of_output(error):
+        _say(f"the output cannot be written: {error.strerror}", "make room where it goes")
+        return 3
     if isinstance(error, OSError):
         _say(str(error), "check that path, its permissions and the space on its disk")
         return 3
@@ -43,8 +47,24 @@ def exit_code_of(error: BaseException, arguments: Sequence[str] | None) -> int:
 
 def _say(message: str, hint: str, *notes: str) -> None:
     """Write message, notes and hint to stderr."""
-    click.echo(f"{styled('Error:', fg='red', bold=True)} {message}", err=True)
-    for note in notes:
-        click.echo(f"       {note}", err=True)
-    if hint:
-        click.echo(f"{styled('Hint:', bold=True)}  {hint}", err=True)
+    width = columns(sys.stderr)
+    # folded as plain text, since colours have no width
+    for lead, text, colour in (
+        ("Error: ", message, "red"),
+        *(("       ", note, None) for note in notes),
+        *([("Hint:  ", hint, None)] if hint else []),
+    ):
+        lines = folded(lead + text, width)[len(lead) :]
+        shown = styled(lead.rstrip(), fg=colour, bold=True) + lead[len(lead.rstrip()) :]
+        click.echo((shown if lead.strip() else lead) + lines, err=True)
+
+
+def _is_of_output(error: OSError) -> bool:
+    """Tell whether an error came from printing, and if so have nothing more printed."""
+    frames = traceback.walk_tb(error.__traceback__)
+    if not any(frame.f_code is click.echo.__code__ for frame, _ in frames):
+        return False
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)  # or the interpreter would try again, and complain, as it ends
+    os.close(nowhere)
+    return True

@@ -18,7 +18,7 @@ from powerlab.cli._progress import View
 from powerlab.cli._reporting import check_report, report_paths
 from powerlab.cli._resolve import Chosen, Wanted, choose, choose_bench
 from powerlab.errors import Interrupted
-from powerlab.records import Truth
+from powerlab.records import Evidence, Truth
 from powerlab.session import Job
 from powerlab.store.archive import run_root
 from powerlab.store.run_folder import RunWriter
@@ -68,7 +68,12 @@ def _measure_once(plan: Plan, batch: int, view: View) -> Outcome:
             threads=wanted.threads,
             precision=wanted.precision,
         )
-        writer = RunWriter(plan.root, request=job.request(), configuration=configuration(job))
+        writer = RunWriter(
+            plan.root,
+            request=job.request(),
+            configuration=configuration(job),
+            evidence=Evidence.EMULATED if wanted.emulate else None,
+        )
         job = replace(job, run=writer.run)
         with _recorded(writer):
             writer.event("timebase", timebase())
@@ -116,10 +121,17 @@ def _bench(
 
 @contextlib.contextmanager
 def _recorded(writer: RunWriter) -> Iterator[None]:
-    """Keep what was recorded as a partial run, whatever ends the block early."""
+    """Keep what was recorded as a partial run, whatever ends the block early.
+
+    A run without a sample is removed: there is nothing in it to look at.
+    """
     try:
         yield
     except (KeyboardInterrupt, Interrupted) as error:
+        if writer.discard():
+            raise Interrupted(
+                "interrupted before the first reading", hint="no run was kept; measure again"
+            ) from error
         writer.mark_partial("interrupted by the user or by a signal")
         raise Interrupted(
             "interrupted",
@@ -129,5 +141,6 @@ def _recorded(writer: RunWriter) -> Iterator[None]:
     except BaseException as error:
         if not writer.discard():
             writer.mark_partial(str(error))
-            error.add_note(f"what was recorded is kept as a partial run in {writer.folder}")
+            if str(writer.folder) not in str(error):
+                error.add_note(f"what was recorded is kept as a partial run in {writer.folder}")
         raise

@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from powerlab.cli._style import columns
 from powerlab.errors import ConfigError, SetupError
 
 LEAST_FREE_BYTES = 50_000_000
 """A run takes one to ten megabytes; a disk this full is about to fail."""
+
+LEAST_LAST_COLUMN = 20
+"""The width that the last column of a table keeps in the narrowest terminal."""
 
 
 def print_json(document: Any) -> None:
@@ -33,9 +38,12 @@ def print_table(rows: Sequence[Mapping[str, object]], *, empty: str) -> None:
     names = list(rows[0])
     cells = [names, *([str(row[name]) for name in names] for row in rows)]
     widths = [max(len(line[index]) for line in cells) for index in range(len(names))]
+    before = sum(widths[:-1]) + 2 * (len(widths) - 1)
+    room = max(columns() - before, LEAST_LAST_COLUMN)
     for line in cells:
-        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.echo("  ".join(padded).rstrip())
+        padded = (cell.ljust(width) for cell, width in zip(line[:-1], widths, strict=False))
+        lead = "".join(f"{cell}  " for cell in padded)
+        _print_folded(lead, line[-1], room)
 
 
 def print_facts(facts: Mapping[str, object]) -> None:
@@ -43,9 +51,18 @@ def print_facts(facts: Mapping[str, object]) -> None:
     width = max(map(len, facts), default=0)
     for name, value in facts.items():
         first, *others = str(value).splitlines() or [""]
-        click.echo(f"{name.ljust(width)}  {first}".rstrip())
+        room = max(columns() - width - 2, LEAST_LAST_COLUMN)
+        _print_folded(f"{name.ljust(width)}  ", first, room)
         for line in others:
-            click.echo(f"{' ' * width}  {line}")
+            _print_folded(f"{' ' * width}  ", line, room)
+
+
+def _print_folded(lead: str, text: str, room: int) -> None:
+    """Print a text after ``lead``, the rest of it below its own beginning."""
+    first, *rest = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
+    click.echo(f"{lead}{first}".rstrip())
+    for line in rest:
+        click.echo(f"{' ' * len(lead)}{line}")
 
 
 def check_output_file(path: Path, option: str) -> None:

@@ -23,7 +23,7 @@ def _facts(section: Mapping[str, Any], lead: str) -> Iterator[tuple[str, str]]:
         elif isinstance(value, Mapping):
             yield from _facts(value, f"{name}.")
         elif isinstance(value, list | tuple) and value and isinstance(value[0], Mapping):
-            for index, item in enumerate(value):
+            for index, item in enumerate(value, start=1):
                 yield from _facts(item, f"{name}[{index}].")
         elif value not in (None, "", (), []):
             yield name, _text(value)

@@ -82,7 +82,10 @@ class _Lines:
 
 
 class _Terminal:
-    """A bar with phase, elapsed and remaining time, and the power now."""
+    """A bar with phase, elapsed and remaining time, and the power now.
+
+    That power is a reading before the corrections of the result, hence its "≈".
+    """
 
     def note(self, text: str) -> None:
         """Write one line."""
@@ -104,7 +107,7 @@ class _Terminal:
             task = shown.add_task("start", total=1.0, times="", power="")
 
             def update(progress: Progress) -> None:
-                power = "" if progress.power_w is None else f"{progress.power_w:7.3f} W"
+                power = "" if progress.power_w is None else f"≈ {progress.power_w:.3f} W"
                 shown.update(
                     task,
                     description=phase_name(progress),

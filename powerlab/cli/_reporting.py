@@ -10,7 +10,7 @@ from powerlab.cli._output import check_output_file
 from powerlab.errors import ConfigError, PowerlabError, ProfileError
 from powerlab.store.archive import StoredRun
 from powerlab.store.manifest import versions
-from powerlab.store.run_folder import attach
+from powerlab.store.run_folder import RESULT, attach
 
 if TYPE_CHECKING:
     from powerlab.cli._plan import Outcome, Plan
@@ -25,6 +25,11 @@ def check_report(path: Path, lang: str, option: str = "--report") -> None:
     Raises ConfigError or SetupError for the path, SetupError or ReportError for a library
     or a font that is missing.
     """
+    if path.suffix.lower() != ".pdf" and not path.is_dir():
+        raise ConfigError(
+            f"{option} {path} does not end in .pdf, and a report is a PDF",
+            hint=f"write {option} {path.with_suffix('.pdf') if path.name else 'report.pdf'}",
+        )
     check_output_file(path, option)
     from powerlab.report.fonts import choose_fonts  # noqa: PLC0415  seconds to import
     from powerlab.report.pdf import load_weasyprint  # noqa: PLC0415
@@ -69,6 +74,7 @@ def write_reports(plan: Plan, outcomes: Sequence[Outcome], view: View) -> Iterat
                 protocol=job.protocol,
                 lang=plan.lang,
                 versions=versions(),
+                document=(outcome.folder / RESULT).read_bytes(),
             )
         except PowerlabError as error:
             error.add_note(
@@ -114,6 +120,7 @@ def write_stored_report(stored: StoredRun, path: Path, lang: str) -> None:
         protocol=_profile(ProtocolPreset, kept, "protocol"),
         lang=lang,
         versions=stored.manifest["versions"],
+        document=(stored.folder / RESULT).read_bytes(),
     )
 
 

@@ -9,7 +9,7 @@ from powerlab.catalog.bench_profile import Bench, BenchMeter, BenchSupply
 from powerlab.catalog.device_profile import DeviceProfile
 from powerlab.catalog.layers import Catalog
 from powerlab.catalog.workload_profile import ProtocolPreset, WorkloadProfile
-from powerlab.errors import ConfigError
+from powerlab.errors import ConfigError, UnknownId
 
 _NUMBER = r"\d+(?:\.\d+)?"
 _SUPPLY = re.compile(rf"({_NUMBER})\s*V?\s*(?:±|\+/?-)\s*({_NUMBER})\s*V?", re.IGNORECASE)
@@ -34,6 +34,7 @@ class Wanted:
     protocol: str
     runs: int | None
     precision: float
+    cable_ohm: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def choose_bench(catalog: Catalog, wanted: Wanted) -> tuple[str, Bench]:
     Raises ConfigError with the ways to go on where there is none.
     """
     if wanted.bench is not None:
-        bench = catalog.bench(wanted.bench)
+        bench = named_bench(catalog, wanted.bench)
         if bench.device != wanted.device:
             raise ConfigError(
                 f"the bench {wanted.bench!r} has the device {bench.device!r}, "
@@ -112,19 +113,47 @@ def choose_bench(catalog: Catalog, wanted: Wanted) -> tuple[str, Bench]:
         return wanted.bench, bench
     if wanted.host is not None and wanted.meter is not None:
         return "command-line", build_bench(
-            catalog, wanted.device, wanted.host, wanted.meter, wanted.supply
+            catalog,
+            wanted.device,
+            wanted.host,
+            wanted.meter,
+            wanted.supply,
+            cable_ohm=wanted.cable_ohm,
         )
     return catalog.bench_for_device(wanted.device)
 
 
-def build_bench(catalog: Catalog, device: str, host: str, meter: str, supply: str | None) -> Bench:
-    """Get the bench that ``--host H --meter MODEL@RESOURCE --supply 5.1V±0.05V`` describe."""
+def named_bench(catalog: Catalog, name: str) -> Bench:
+    """Get a bench by name. Raises UnknownId, which says so where there is none at all."""
+    if not catalog.benches:
+        raise UnknownId(
+            f"there is no bench {name!r}: no powerlab.toml in reach describes any",
+            hint="`powerlab bench init` makes one; --lab DIR names a lab elsewhere",
+        )
+    return catalog.bench(name)
+
+
+def build_bench(
+    catalog: Catalog,
+    device: str,
+    host: str,
+    meter: str,
+    supply: str | None,
+    *,
+    cable_ohm: str | None = None,
+) -> Bench:
+    """Get the bench that ``--host``, ``--meter``, ``--supply`` and ``--cable-ohm`` describe."""
     model, resource = split_meter(meter)
     return Bench(
         device=device,
         host=host,
         meter=(
-            BenchMeter(model=model, resource=resource, measures=catalog.instrument(model).channels),
+            BenchMeter(
+                model=model,
+                resource=resource,
+                measures=catalog.instrument(model).channels,
+                **({} if cable_ohm is None else parse_cable(cable_ohm)),
+            ),
         ),
         supply=None if supply is None else parse_supply(supply),
     )
@@ -153,6 +182,27 @@ def parse_supply(text: str) -> BenchSupply:
     return BenchSupply(voltage_v=float(match[1]), u_voltage_v=float(match[2]))
 
 
+def parse_cable(text: str) -> dict[str, float]:
+    """Read ``0.1±0.02``: ohms and their standard uncertainty, as a bench's meter has them."""
+    ohm, sign, u_ohm = text.replace("+/-", "±").replace("+-", "±").partition("±")
+    if not sign:
+        raise ConfigError(
+            f"--cable-ohm {text!r} has no uncertainty",
+            hint="write the loop resistance ± its standard uncertainty in ohms, as in 0.1±0.02",
+        )
+    return {"cable_ohm": parse_ohm(ohm), "u_cable_ohm": parse_ohm(u_ohm)}
+
+
+def parse_ohm(text: str) -> float:
+    """Read a resistance in ohms, 0 or more."""
+    match = re.fullmatch(rf"({_NUMBER})\s*(?:Ω|ohm)?", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise ConfigError(
+            f"{text!r} is no resistance in ohms", hint="write 0 or a number above it, such as 0.1"
+        )
+    return float(match[1])
+
+
 def _check_options(wanted: Wanted) -> None:
     """Refuse options that exclude each other."""
     if wanted.emulate:
@@ -160,6 +210,7 @@ def _check_options(wanted: Wanted) -> None:
             ("--bench", wanted.bench),
             ("--host", wanted.host),
             ("--supply", wanted.supply),
+            ("--cable-ohm", wanted.cable_ohm),
         ):
             if value is not None:
                 raise ConfigError(
@@ -174,9 +225,11 @@ def _check_options(wanted: Wanted) -> None:
         return
     if wanted.faults:
         raise ConfigError("--fault needs --emulate", hint="add --emulate, or leave out --fault")
-    if wanted.bench is not None and (wanted.host or wanted.meter or wanted.supply):
+    if wanted.bench is not None and (
+        wanted.host or wanted.meter or wanted.supply or wanted.cable_ohm
+    ):
         raise ConfigError(
-            "--bench and --host, --meter or --supply exclude each other",
+            "--bench and --host, --meter, --supply or --cable-ohm exclude each other",
             hint="give --bench alone, or --host and --meter without it",
         )
     if (wanted.host is None) != (wanted.meter is None):
@@ -185,8 +238,9 @@ def _check_options(wanted: Wanted) -> None:
             f"{given} alone does not describe a bench",
             hint=f"add {missing}: --host HOST --meter MODEL@RESOURCE [--supply 5.1V±0.05V]",
         )
-    if wanted.supply is not None and wanted.host is None:
-        raise ConfigError(
-            "--supply goes with --host and --meter",
-            hint="a bench has its supply in powerlab.toml",
-        )
+    for option, value in (("--supply", wanted.supply), ("--cable-ohm", wanted.cable_ohm)):
+        if value is not None and wanted.host is None:
+            raise ConfigError(
+                f"{option} goes with --host and --meter",
+                hint="a bench has its supply and its cable in powerlab.toml",
+            )

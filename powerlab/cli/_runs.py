@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from powerlab.cli._style import columns, folded
 from powerlab.errors import ConfigError
 from powerlab.records import Result
 from powerlab.store.archive import RunEntry, StoredRun, find_run, open_run
+from powerlab.store.run_folder import BLOCKS
 from powerlab.units import with_uncertainty
+
+LEAST_FOR_IDENTIFIERS = 100
+"""Columns below which the list of runs has short identifiers."""
 
 
 def entry_document(entry: RunEntry) -> dict[str, Any]:
@@ -20,7 +25,7 @@ def entry_document(entry: RunEntry) -> dict[str, Any]:
         "created": entry.created,
         "status": entry.status,
         **entry.request,
-        "evidence": (entry.document or {}).get("evidence"),
+        "evidence": entry.evidence,
         "valid": (entry.document or {}).get("valid"),
         "energy_per_inference": quantities.get("energy_per_inference"),
         "folder": str(entry.folder),
@@ -28,23 +33,29 @@ def entry_document(entry: RunEntry) -> dict[str, Any]:
 
 
 def list_text(entries: Sequence[RunEntry]) -> str:
-    """Get the list of runs as a table."""
+    """Get the list of runs as a table; in a narrow terminal with the ends of identifiers.
+
+    Such an end is as good as the whole for every command that takes a run.
+    """
     import pandas as pd  # noqa: PLC0415  a second to import
 
+    narrow = columns() < LEAST_FOR_IDENTIFIERS
     rows = []
     for entry in entries:
         document = entry.document or {}
         energy = document.get("quantities", {}).get("energy_per_inference")
         rows.append(
             {
-                "run": entry.run,
-                "created": entry.created[:16].replace("T", " "),
+                "run": entry.run[-8:] if narrow else entry.run,
+                "created": entry.created[5 if narrow else 0 : 16].replace("T", " "),
                 "status": entry.status if document.get("valid", True) else "not valid",
-                "evidence": document.get("evidence", "-"),
+                "evidence": entry.evidence or "-",
                 "device": entry.request["device"],
                 "workload": entry.request["workload"],
                 "batch": entry.request["batch"],
-                "energy per inference": _energy(energy) if energy else "-",
+                ("energy" if narrow else "energy per inference"): _energy(energy)
+                if energy
+                else "-",
             }
         )
     return pd.DataFrame(rows).to_string(index=False, justify="left")
@@ -55,7 +66,7 @@ def partial_text(stored: StoredRun) -> str:
     manifest, capture = stored.manifest, stored.capture
     request = manifest["request"]
     lines = [
-        f"run {manifest['run']}: {manifest['status']}",
+        f"run {manifest['run']}: {manifest['status']}{_worth(manifest)}",
         (
             f"  {request['device']}, {request['workload']}, batch {request['batch']}, "
             f"begun {manifest['created']}"
@@ -68,7 +79,17 @@ def partial_text(stored: StoredRun) -> str:
         lines.append(f"  {len(capture.trace.flags)} samples; phases: {phases}")
     files = ", ".join(sorted(manifest["files"])) or "no files"
     lines.append(f"  {stored.folder}: {files}")
-    return "\n".join(lines)
+    if BLOCKS in manifest["files"]:
+        lines.append(
+            f"  the recording is not converted yet: `powerlab results recover {manifest['run']}`"
+        )
+    return folded("\n".join(lines), columns())
+
+
+def _worth(manifest: Mapping[str, Any]) -> str:
+    """Get ", EMULATED" or ", measured", or nothing for a run that ended before it was known."""
+    told = manifest.get("evidence")
+    return "" if told is None else f", {'EMULATED' if told == 'emulated' else told}"
 
 
 def results_of(references: Sequence[str], root: Path) -> list[Result]:

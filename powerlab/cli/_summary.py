@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from powerlab.cli._style import columns, folded
 from powerlab.errors import InvalidMeasurement
 from powerlab.findings import Severity
 from powerlab.records import Evidence, Quantity, Result
@@ -33,6 +34,12 @@ NAMES = {
 """Quantities in the order of the document, in words."""
 
 
+ONE_IN_TWENTY = "An honest 95 % interval leaves one truth in twenty outside."
+
+LEAST_FOR_FACTOR = 80
+"""Columns below which the coverage factors are left out."""
+
+
 def quantity_text(quantity: Quantity) -> str:
     """Get ``value ± U unit`` with the 95 % half-width; large counts in millions."""
     unit, scale = quantity.unit, 1.0
@@ -50,16 +57,17 @@ def ordered(result: Result) -> list[Quantity]:
 
 
 def summary(result: Result, *, folder: Path) -> str:
-    """Get the whole text."""
+    """Get the whole text, folded to the terminal's width."""
+    width = columns()
     blocks = [
         "\n".join(_head(result)),
-        "\n".join(_quantities(result)),
+        "\n".join(_quantities(result, factors=width >= LEAST_FOR_FACTOR)),
         "\n".join(_budget(result)),
         "\n".join(_findings(result)),
         "\n".join(_truth(result)),
-        f"run     {folder}",
     ]
-    return "\n\n".join(block for block in blocks if block)
+    text = folded("\n\n".join(block for block in blocks if block), width)
+    return f"{text}\n\nrun     {folder}"  # on one line, to be copied
 
 
 def check_valid(results: Sequence[Result]) -> None:
@@ -91,11 +99,12 @@ def _head(result: Result) -> Iterator[str]:
     )
 
 
-def _quantities(result: Result) -> Iterator[str]:
+def _quantities(result: Result, *, factors: bool) -> Iterator[str]:
     rows = [(NAMES.get(item.name, item.name), quantity_text(item)) for item in ordered(result)]
     wide, long = (max((len(row[i]) for row in rows), default=0) for i in (0, 1))
     for item, (name, text) in zip(ordered(result), rows, strict=True):
-        yield f"{name.ljust(wide)}  {text.ljust(long)}  k = {item.k:.2f}"
+        factor = f"  k = {item.k:.2f}" if factors else ""
+        yield f"{name.ljust(wide)}  {text.ljust(long)}{factor}".rstrip()
 
 
 def _budget(result: Result) -> Iterator[str]:
@@ -129,6 +138,7 @@ def _truth(result: Result) -> Iterator[str]:
         "energy_per_inference": result.truth.energy_per_inference_j,
         "energy_of_these_runs": result.truth.energy_of_these_runs_j,
     }
+    outside = False
     for name, truth in told.items():
         quantity = result.quantities.get(name)
         if quantity is None:
@@ -136,6 +146,9 @@ def _truth(result: Result) -> Iterator[str]:
         low, high = quantity.low, quantity.high
         inside = (low is None or low <= truth) and (high is None or truth <= high)
         where = "inside" if inside else "OUTSIDE"
+        outside = outside or not inside
         text = with_uncertainty(truth, quantity.u / 10, quantity.unit).partition(" ±")
         unit = text[2].rpartition(" ")[2]
         yield f"  {NAMES[name]}: {text[0]} {unit}, {where} the interval"
+    if outside:
+        yield f"  {ONE_IN_TWENTY}"

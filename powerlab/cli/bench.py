@@ -76,9 +76,10 @@ def check(
     from powerlab.cli._bench_probe import probe  # noqa: PLC0415
     from powerlab.cli._output import print_json  # noqa: PLC0415
     from powerlab.cli._progress import open_view  # noqa: PLC0415
+    from powerlab.cli._resolve import named_bench  # noqa: PLC0415
 
     catalog = load_catalog(lab)
-    parts = parts_of(catalog, catalog.bench(name), workload, runtime, seconds)
+    parts = parts_of(catalog, named_bench(catalog, name), workload, runtime, seconds)
     done = probe(parts, open_view(quiet=is_quiet()).note)
     if as_json:
         print_json(probe_document(name, done))

@@ -46,7 +46,7 @@ def lint(lab: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click passe
             "protocols": catalog.protocols,
             "benches": catalog.benches,
         }
-        told = ", ".join(f"{len(items)} {name}" for name, items in counts.items())
+        told = ", ".join(_counted(len(items), name) for name, items in counts.items())
         click.echo(f"no problem in {told}")
 
 
@@ -58,3 +58,9 @@ def schema(kind: str) -> None:
     from powerlab.cli._output import print_json  # noqa: PLC0415
 
     print_json(profile_schemas()[kind])
+
+
+def _counted(count: int, plural: str) -> str:
+    """Get "1 protocol", "2 protocols", "2 benches"."""
+    singular = plural.removesuffix("es") if plural == "benches" else plural.removesuffix("s")
+    return f"{count} {singular if count == 1 else plural}"

@@ -35,19 +35,29 @@ def command(
     from powerlab.catalog.layers import load_catalog  # noqa: PLC0415
     from powerlab.cli._entry import load_entry  # noqa: PLC0415
 
+    serving = False
+
     def announce(snippet: str) -> None:
+        nonlocal serving
+        serving = True
         click.echo(snippet.rstrip("\n"))
         if not is_quiet():
             click.echo("serving until Ctrl-C", err=True)
 
     serve = load_entry("powerlab.emulation", "serve")
-    serve(
-        load_catalog(lab),
-        device,
-        meter,
-        announce=announce,
-        name=name,
-        seed=seed,
-        faults=faults,
-        runtime=runtime,
-    )
+    try:
+        serve(
+            load_catalog(lab),
+            device,
+            meter,
+            announce=announce,
+            name=name,
+            seed=seed,
+            faults=faults,
+            runtime=runtime,
+        )
+    except KeyboardInterrupt:
+        if not serving:
+            raise
+        if not is_quiet():
+            click.echo("stopped", err=True)

@@ -23,6 +23,7 @@ from powerlab.cli._options import (
 @click.option("--host", metavar="H", help="Without a bench: ssh alias or user@host[:port].")
 @click.option("--meter", metavar="MODEL@RESOURCE", help="Without a bench: meter and place.")
 @click.option("--supply", metavar="5.1V±0.05V", help="Volts at the board, if no meter reads them.")
+@click.option("--cable-ohm", metavar="R±U", help="Loop resistance of the leads to the board.")
 @click.option("--emulate", is_flag=True, help="Emulate board and meter: nothing to plug in.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Fixes the emulated world.")
 @click.option("--fault", "faults", multiple=True, metavar="F@Ts", help="Such as unplug@12s.")
@@ -57,7 +58,8 @@ def command(
     """Measure the energy per inference of a workload on a device.
 
     The set-up is the bench of that device, or --bench, or --host with --meter; --emulate
-    needs none. Exit code 6 says that the result is not valid.
+    needs none. Exit code 6 says that the result is not valid. With --json, several batch
+    sizes give an array; where a later one fails, of those that were finished.
     """
     # Imported here, since `powerlab measure --help` need not wait for numpy and pydantic.
     from powerlab.cli._measuring import measure_all, prepare  # noqa: PLC0415
@@ -72,13 +74,15 @@ def command(
     plan = prepare(Wanted(**options), lab=lab, report=report, lang=lang)
     view = open_view(quiet=is_quiet())
     outcomes = []
-    for outcome in measure_all(plan, view):
-        outcomes.append(outcome)
-        if not as_json:
-            click.echo(summary(outcome.finished.result, folder=outcome.folder))
-    if as_json:
+    try:
+        for outcome in measure_all(plan, view):
+            outcomes.append(outcome)
+            if not as_json:
+                click.echo(summary(outcome.finished.result, folder=outcome.folder))
+    finally:  # a later batch size that fails does not take back those that are done
         documents = [result_document(outcome.finished.result) for outcome in outcomes]
-        print_json(documents if len(documents) > 1 else documents[0])
+        if as_json and documents:
+            print_json(documents if len(plan.wanted.batches) > 1 else documents[0])
     for path in write_reports(plan, outcomes, view):
         if not as_json:
             click.echo(f"report  {path}")

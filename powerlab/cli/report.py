@@ -22,9 +22,10 @@ from powerlab.cli._options import lab_option, lang_option
 @lang_option
 @lab_option
 def command(run: str, output: Path, lang: str, lab: Path | None) -> None:
-    """Write the report of RUN: a run folder, an identifier, a part of one, or "last".
+    """Write the report of RUN: a run folder, an identifier, its start or end, or "last".
 
-    It is made from what the run folder holds, its profiles included.
+    "last" is the newest complete run. The report is made from what the run folder holds, its
+    profiles included.
     """
     from powerlab.cli._reporting import check_report, write_stored_report  # noqa: PLC0415
     from powerlab.store.archive import find_run, open_run, run_root  # noqa: PLC0415

@@ -13,7 +13,8 @@ from powerlab.cli._options import json_option, lab_option
 def command() -> None:
     """List, show, compare and recover the runs of a lab.
 
-    RUN is a run folder, an identifier, the start or end of one, or "last".
+    RUN is a run folder, an identifier, the start or end of one, or "last": the newest
+    complete run.
     """
 
 
@@ -43,7 +44,10 @@ def list_(lab: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click pass
 @lab_option
 @json_option
 def show(run: str, lab: Path | None, as_json: bool) -> None:  # noqa: FBT001
-    """Show the result of RUN, or what is there of one that was cut short."""
+    """Show the result of RUN, or what is there of one that was cut short.
+
+    RUN is a run folder, an identifier, its start or end, or "last": the newest complete run.
+    """
     from powerlab.cli._output import print_json  # noqa: PLC0415
     from powerlab.cli._runs import partial_text  # noqa: PLC0415
     from powerlab.cli._summary import summary  # noqa: PLC0415

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,10 @@ class StoredRun:
 
 @dataclass(frozen=True, slots=True)
 class RunEntry:
-    """One line of the list of runs; ``document`` is None for a run without a result."""
+    """One line of the list of runs; ``document`` is None for a run without a result.
+
+    ``evidence`` is "emulated" or "measured", None for a run that ended before it was known.
+    """
 
     run: str
     folder: Path
@@ -47,6 +51,7 @@ class RunEntry:
     created: str
     request: Mapping[str, Any]
     document: Mapping[str, Any] | None
+    evidence: str | None
 
 
 def run_root(lab: Path | None = None, cwd: Path | None = None) -> Path:
@@ -79,6 +84,7 @@ def list_runs(root: Path) -> list[RunEntry]:
                 created=manifest["created"],
                 request=manifest["request"],
                 document=document,
+                evidence=(document or manifest).get("evidence"),
             )
         )
     return sorted(entries, key=lambda entry: entry.run)
@@ -87,13 +93,13 @@ def list_runs(root: Path) -> list[RunEntry]:
 def find_run(reference: str, root: Path) -> Path:
     """Get a run's folder from its path, its identifier, the start or end of that, or "last".
 
-    Raises UnknownId where none or more than one fits.
+    "last" is the newest complete run. Raises UnknownId where none or more than one fits.
     """
     if (Path(reference) / MANIFEST).is_file():
         return Path(reference)
     names = sorted(path.parent.name for path in root.glob(f"*/{MANIFEST}"))
     if reference == "last" and names:
-        return root / names[-1]
+        return _last_complete(root, names)
     found = [name for name in names if name.startswith(reference) or name.endswith(reference)]
     if len(found) == 1:
         return root / found[0]
@@ -102,6 +108,18 @@ def find_run(reference: str, root: Path) -> Path:
             f"{len(found)} runs fit {reference!r}", hint=f"give more of its identifier; {_LIST}"
         )
     raise UnknownId(f"there is no run {reference!r} in {root}", hint=_LIST)
+
+
+def _last_complete(root: Path, names: Sequence[str]) -> Path:
+    """Get the newest run that has a result: one cut short is no answer to "last"."""
+    for name in reversed(names):
+        with contextlib.suppress(ConfigError):
+            if read_manifest(root / name)["status"] == COMPLETE:
+                return root / name
+    raise UnknownId(
+        f"there is no complete run in {root}",
+        hint=f"`powerlab results show {names[-1]}` shows the newest; {_LIST}",
+    )
 
 
 def open_run(folder: Path) -> StoredRun:

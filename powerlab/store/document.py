@@ -21,7 +21,11 @@ _FILE_KEYS = ("created", "versions", "target", "detail")
 
 
 def result_document(result: Result) -> dict[str, Any]:
-    """Get the public document of a result, its keys in their published order."""
+    """Get the public document of a result, its keys in their published order.
+
+    It is the same for a result and for the one read back from its stored form.
+    """
+    result = _as_read_back(result)
     request = result.request
     document: dict[str, Any] = {
         "schema": RESULT_SCHEMA,
@@ -84,7 +88,7 @@ def stored_document(
         "created": created,
         "versions": dict(versions),
         "target": to_plain(target),
-        "detail": to_plain(result),
+        "detail": to_plain(_as_read_back(result)),
     }
 
 
@@ -111,6 +115,12 @@ def result_from_document(stored: Mapping[str, Any]) -> Result:
             hint="`powerlab results show RUN` names the files that are not as they were written",
         ) from error
     return result
+
+
+def _as_read_back(result: Result) -> Result:
+    """Get a result with every number of the type its record names: 4 degrees are 4.0."""
+    exact: Result = from_plain(Result, to_plain(result))
+    return exact
 
 
 def _quantity(quantity: Quantity, price: Price | None) -> dict[str, Any]:

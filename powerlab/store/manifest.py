@@ -1,8 +1,9 @@
 """``run.json``, the manifest of a run folder: what it is, who wrote it, what it holds.
 
 History: ``powerlab.run/1`` is the first. Keys: schema, run, status, reason, created,
-finished (UTC), versions, request, configuration (the bench and the profiles used, whole),
-files (size and sha256 of every other file).
+finished (UTC), versions, request, evidence ("emulated" or "measured", once it is known),
+configuration (the bench and the profiles used, whole), files (size and sha256 of every other
+file).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from powerlab.errors import ConfigError, SetupError
-from powerlab.records import Capture, Request, Result, SampleBlock
+from powerlab.records import Capture, Evidence, Request, Result, SampleBlock
 from powerlab.store.capture_file import (
     course_from_events,
     course_of,
@@ -55,12 +55,18 @@ class RunWriter:
     """One run being recorded below ``root``; ``block`` and ``event`` may come from any thread.
 
     ``run`` is its identifier, ``folder`` its place, ``status`` what it is. ``configuration``
-    holds the bench and the profiles used, as plain JSON values. Every write that fails
-    raises SetupError, and what was recorded until then stays.
+    holds the bench and the profiles used, as plain JSON values. ``evidence`` is what the run
+    will be worth where that is known before; else meter and board tell it. Every write that
+    fails raises SetupError, and what was recorded until then stays.
     """
 
     def __init__(
-        self, root: Path, *, request: Request, configuration: Mapping[str, Any] | None = None
+        self,
+        root: Path,
+        *,
+        request: Request,
+        configuration: Mapping[str, Any] | None = None,
+        evidence: Evidence | None = None,
     ) -> None:
         self.run = uuid7()
         self.folder = root / self.run
@@ -75,6 +81,9 @@ class RunWriter:
             "configuration": dict(configuration or {}),
             "files": {},
         }
+        if evidence is not None:
+            self._manifest["evidence"] = evidence.value
+        self._emulated: dict[str, bool] = {}
         try:
             self.folder.mkdir(parents=True)
             _set_aside(self.folder / _RESERVE)
@@ -100,6 +109,19 @@ class RunWriter:
         """
         with self._kept():
             self._events.append(kind, payload)
+            if kind in ("meter", "target") and "evidence" not in self._manifest:
+                self._emulated[kind] = _is_emulated(to_plain(payload))
+                self._tell_evidence()
+
+    def _tell_evidence(self) -> None:
+        """Put into the manifest what the run is worth, as soon as meter and board told it."""
+        if any(self._emulated.values()):
+            self._manifest["evidence"] = Evidence.EMULATED.value
+        elif len(self._emulated) == 2:
+            self._manifest["evidence"] = Evidence.MEASURED.value
+        else:
+            return
+        write_json(self.folder / MANIFEST, self._manifest)
 
     def finish(self, capture: Capture, result: Result) -> None:
         """Write capture and result and close the run for good."""
@@ -168,7 +190,7 @@ class RunWriter:
             raise SetupError(
                 f"{what} while recording; {kept} are kept in {self.folder}",
                 hint="make room, then measure again; "
-                f"`powerlab results recover {self.run}` finishes what is there",
+                f"`powerlab results show {self.run}` shows what is kept",
                 context={"run": self.run, "folder": str(self.folder)},
             ) from error
 
@@ -218,6 +240,11 @@ def attach(folder: Path, name: str, source: Path) -> None:
     content = source.read_bytes()
     write_atomically(folder / name, lambda path: discard(path.write_bytes(content)))
     _seal(folder, manifest["status"])
+
+
+def _is_emulated(told: Mapping[str, Any]) -> bool:
+    """Tell whether a "meter" or a "target" event is of an emulated one."""
+    return bool(told.get("emulated") or told.get("identity", {}).get("emulated"))
 
 
 def _write_course(log: EventLog, folder: Path, course: Mapping[str, Any]) -> None:

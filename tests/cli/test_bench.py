@@ -9,13 +9,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from powerlab.catalog.bench_profile import Bench
 from powerlab.catalog.layers import load_catalog
-from powerlab.cli import _bench_init
+from powerlab.cli import _bench_init, _bench_probe, _resolve
 from powerlab.emulation.bench import emulated_bench
 from powerlab.store.archive import list_runs, open_run
+from tests.store.made import capture
 
 TINY = """
 schema = 1
@@ -64,6 +66,7 @@ def test_a_bench_is_made_tested_written_and_measured_on(run, served, lab):
     ran = run(*init_words(served, lab), "--read-voltage")
     assert ran.code == 0, ran.err
     assert "(EMULATED)" in ran.out
+    assert "load   about " in ran.out
     assert "powerlab measure --device edgeboard --bench desk" in ran.out
     written = load_catalog(lab).bench("desk")
     assert written.meter[0].serial == served.meter[0].serial
@@ -161,30 +164,80 @@ def test_without_a_terminal_nothing_is_asked(run, lab):
     assert "--device is missing" in ran.err
 
 
-def test_a_terminal_is_asked_for_what_no_option_tells(monkeypatch, lab):
-    """Questions in the order of the bench, the meter's own example as a default."""
-    board = ["edgeboard", "me@desk"]
-    meter = ["keithley-dmm6500", "TCPIP0::1.2.3.4::5025::SOCKET"]
-    answers = iter([*board, *meter, 0.1, 0.02, "dc"])
-    asked = []
+def answered(monkeypatch: pytest.MonkeyPatch, lab: Path, *answers: str) -> tuple[Bench, str]:
+    """Describe a bench by answers at a terminal; get it with the text of all questions."""
+    waiting, asked = iter(answers), []
 
-    def prompt(question: str, **options: object) -> object:
-        asked.append((question, options.get("default")))
-        return next(answers)
+    def prompt(text: str) -> str:
+        asked.append(text)
+        return next(waiting)
 
     monkeypatch.setattr(_bench_init.sys.stdin, "isatty", lambda: True, raising=False)
-    monkeypatch.setattr(_bench_init.click, "prompt", prompt)
+    monkeypatch.setattr("click.termui.visible_prompt_func", prompt)
+    monkeypatch.setattr("click.termui.echo", lambda text=None, **_: asked.append(str(text or "")))
     options = dict.fromkeys(_bench_init.BenchOptions.__dataclass_fields__)
     options |= {"python": "python3", "ssh_config": "", "identity_file": "id"}
     options |= {"known_hosts_file": "", "read_voltage": False}
-    chosen = _bench_init.BenchOptions(**options)
-    device = _bench_init._ask(None, "--device", "Board")
-    bench = _bench_init._describe(chosen, load_catalog(lab), device)
+    bench = _bench_init._describe(
+        _bench_init.BenchOptions(**options), load_catalog(lab), "edgeboard"
+    )
+    assert next(waiting, None) is None
+    return bench, "\n".join(asked)
+
+
+def test_a_terminal_is_asked_for_what_no_option_tells(monkeypatch, lab):
+    """Questions in the order of the bench, the meter's own example as a default."""
+    meter = ["keithley-dmm6500", "TCPIP0::1.2.3.4::5025::SOCKET"]
+    bench, asked = answered(monkeypatch, lab, "me@desk", *meter, "dc", "0.1", "0.02")
     assert (bench.device, bench.host, bench.boundary) == ("edgeboard", "me@desk", "dc")
     assert (bench.meter[0].cable_ohm, bench.meter[0].u_cable_ohm) == (0.1, 0.02)
     assert bench.identity_file == str(Path("id").absolute())
     example = load_catalog(lab).instrument("keithley-dmm6500").link.example
-    assert ("Where the meter is", example) in asked
+    assert f"Where the meter is [{example}]" in asked
+
+
+def test_a_typing_error_at_a_terminal_is_asked_again(monkeypatch, lab):
+    """Unknown meters, resistances that are none, boundaries that are none."""
+    meter = ["keithley-dmm650", "keithley-dmm6500@TCPIP0::1.2.3.4::5025::SOCKET"]
+    words = ["me@desk", *meter, "bord", "board", "a little", "0.1", "-1", ""]
+    bench, asked = answered(monkeypatch, lab, *words)
+    assert bench.meter[0].resource == "TCPIP0::1.2.3.4::5025::SOCKET"
+    assert bench.boundary == "board"
+    assert (bench.meter[0].cable_ohm, bench.meter[0].u_cable_ohm) == (0.1, 0.025)
+    assert "'keithley-dmm6500'" in asked
+    assert "'a little' is no resistance" in asked
+
+
+def test_an_empty_resistance_is_an_unknown_one(monkeypatch, lab):
+    """The file then has no value, and the question says what an empty answer means."""
+    meter = "keithley-dmm6500@TCPIP0::1.2.3.4::5025::SOCKET"
+    bench, asked = answered(monkeypatch, lab, "me@desk", meter, "", "")
+    assert not {"cable_ohm", "u_cable_ohm"} & bench.meter[0].model_fields_set
+    assert "empty if unknown" in asked
+
+
+def test_power_of_a_check_is_corrected_as_in_a_result(lab):
+    """The ammeter's own burden comes off the volts that were read without it."""
+    catalog = load_catalog(lab)
+    bench = _resolve.build_bench(
+        catalog, "edgeboard", "h", "keithley-dmm6500@x", "12V±0.1V", cable_ohm="0.5±0.1"
+    )
+    parts = _bench_init.parts_of(catalog, bench, "seed-cnn", None, 1.0)
+    setup = capture().trace.setup
+    idle, load = np.array([0.25]), np.array([0.75])
+    assert _bench_probe.power_w(load, load, setup, parts) == pytest.approx(
+        0.75 * (12 - 0.75 * setup.burden_ohm)
+    )
+    at_idle = 12 + 0.5 * 0.5 - 0.25 * setup.burden_ohm
+    assert _bench_probe.power_w(idle, load, setup, parts) == pytest.approx(0.25 * at_idle)
+
+
+def test_a_bench_where_there_is_none_at_all_is_told_how_to_make_one(run):
+    """No list is offered that would be empty."""
+    ran = run("bench", "check", "desk")
+    assert ran.code == 2
+    assert "powerlab bench init" in ran.err
+    assert "bench list" not in ran.err
 
 
 def test_benches_are_listed(run, lab):

@@ -83,3 +83,22 @@ def test_schemas_are_json_schemas(run, kind):
     schema = run("catalog", "schema", kind).json
     assert schema["type"] == "object"
     assert "schema" in schema["properties"]
+
+
+def test_entries_of_a_list_are_counted_from_1(run):
+    """As people count prices."""
+    shown = run("devices", "show", "edgeboard").out
+    assert "price[1].amount" in shown
+    assert "price[0]" not in shown
+
+
+def test_one_is_told_in_the_singular(run, tmp_path):
+    """One bench, two or more instruments."""
+    (tmp_path / "powerlab.toml").write_text(
+        'schema = 1\n[bench.desk]\ndevice = "edgeboard"\nhost = "h"\n'
+        '[[bench.desk.meter]]\nmodel = "rdtech-um25c"\nresource = "serial:/dev/x"\n'
+    )
+    out = run("catalog", "lint", "--lab", tmp_path).out
+    assert "1 bench\n" in out
+    assert "1 protocols" not in out
+    assert " instruments," in out

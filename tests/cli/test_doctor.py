@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from powerlab.cli import _checks
+from powerlab.cli._output import LEAST_FREE_BYTES, check_run_root
+from powerlab.errors import SetupError
 
 NEEDED = {"python", "packages", "ssh client", "account", "PDF writer", "fonts (en)", "disk"}
 USEFUL = {"fonts (zh)", "runtime tflite", "runtime openvino", "serial ports"}
@@ -63,9 +65,16 @@ def test_a_missing_runtime_names_the_extra(monkeypatch):
         assert "powerlab[local]" in check.advice
 
 
-@pytest.mark.parametrize(("free", "state"), [(10**9, "ok"), (10**6, "missing")])
+@pytest.mark.parametrize(
+    ("free", "state"), [(10**9, "ok"), (LEAST_FREE_BYTES, "ok"), (LEAST_FREE_BYTES - 1, "missing")]
+)
 def test_room_on_the_disk(monkeypatch, tmp_path: Path, free, state):
-    """Looked at where runs go, even before that directory exists."""
+    """Looked at where runs go, with the limit of ``measure``, even before it exists."""
     usage = type("Usage", (), {"free": free})
     monkeypatch.setattr(_checks.shutil, "disk_usage", lambda _: usage)
     assert _checks.check_disk(tmp_path / "not" / "yet").state == state
+    if state == "ok":
+        check_run_root(tmp_path / "runs")
+    else:
+        with pytest.raises(SetupError):
+            check_run_root(tmp_path / "runs")

@@ -43,3 +43,25 @@ def test_an_entry_point_that_is_not_installed_is_a_set_up_error():
 def _json(toml: str) -> str:
     """Get the same content as JSON, which the model reads strictly."""
     return json.dumps(tomllib.loads(toml))
+
+
+def test_ctrl_c_is_how_it_ends(run, monkeypatch):
+    """No error: it says that it stopped, and exits with 0."""
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_entry, "load_entry", lambda *_: partial(serve_bench, wait=interrupted))
+    ran = run("emulate", "--device", "edgeboard")
+    assert ran.code == 0
+    assert ran.err.splitlines()[-1] == "stopped"
+
+
+def test_ctrl_c_before_it_serves_is_an_interruption(run, monkeypatch):
+    """Nothing was printed that could be used."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_entry, "load_entry", lambda *_: interrupted)
+    assert run("emulate", "--device", "edgeboard").code == 130

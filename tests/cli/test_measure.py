@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -279,3 +280,95 @@ def test_an_emulated_summary_says_that_it_is_no_measurement(measure, asked):
     out = measure("--emulate").out
     assert out.startswith("EMULATED: not a measurement")
     assert "OUTSIDE the interval" in out
+
+
+def test_the_report_gets_the_very_bytes_of_the_run_folder(measure, run, lab, monkeypatch, tmp_path):
+    """At once and later alike: one document, whose digest the manifest has."""
+    given: list[bytes] = []
+
+    def write(path: Path, *, document: bytes, **_: Any) -> None:
+        given.append(document)
+        path.write_bytes(b"%PDF-")
+
+    monkeypatch.setattr("powerlab.report.write.write_report", write)
+    monkeypatch.setattr("powerlab.analysis.align.align", lambda _: SimpleNamespace())
+    measure("--report", tmp_path / "page.pdf")
+    again = run("report", "last", "-o", tmp_path / "again.pdf", "--lab", lab)
+    assert again.code == 0, again.err
+    (entry,) = list_runs(lab / "runs")
+    kept = (entry.folder / "result.json").read_bytes()
+    assert given == [kept, kept]
+    digest = open_run(entry.folder).manifest["files"]["result.json"]["sha256"]
+    assert digest == hashlib.sha256(kept).hexdigest()
+
+
+def test_a_report_that_is_no_pdf_is_refused_before_anything_is_measured(measure, conductor):
+    """With the name to write instead."""
+    ran = measure("--report", "page.txt")
+    assert ran.code == 2
+    assert "--report page.pdf" in ran.err
+    assert conductor.jobs == []
+
+
+def test_ctrl_c_before_the_first_reading_leaves_no_run(measure, conductor, lab):
+    """An empty folder would only be in the way."""
+    conductor.fails = KeyboardInterrupt()
+    conductor.samples = False
+    ran = measure()
+    assert ran.code == 130
+    assert "before the first reading" in ran.err
+    assert list((lab / "runs").iterdir()) == []
+
+
+def test_a_folder_is_named_once(measure, monkeypatch):
+    """Where the message has it already, no note repeats it."""
+    folders = []
+
+    def fail(_job: Job, *, sink: Any, **_: Any) -> Finished:
+        folders.append(sink.folder)
+        sink.block(blocks()[0])
+        raise InstrumentError(f"full; kept in {sink.folder}", hint="make room")
+
+    monkeypatch.setattr(session, "measure", fail)
+    ran = measure()
+    assert ran.err.count(str(folders[0])) == 1
+
+
+def test_batches_that_were_finished_are_printed_when_a_later_one_fails(
+    measure, conductor, monkeypatch
+):
+    """An hour's result is not lost to the next one's unplugged meter."""
+
+    def once(job: Job, **options: Any) -> Finished:
+        conductor.fails = InstrumentError("unplugged", hint="plug it in") if job.batch > 1 else None
+        return conductor.measure(job, **options)
+
+    monkeypatch.setattr(session, "measure", once)
+    ran = measure("--batch", "1,2", "--json")
+    assert ran.code == 4
+    assert [document["batch"] for document in ran.json] == [1]
+
+
+def test_truth_outside_is_no_alarm(measure, asked):
+    """The summary says how often it is to be expected, and an emulated run is stored as one."""
+    assert "one truth in twenty" in measure("--emulate").out
+
+
+def test_the_manifest_says_emulated_before_anything_is_recorded(measure, asked, conductor, lab):
+    """A run that is killed at once is known for what it is."""
+    conductor.fails = InstrumentError("unplugged", hint="plug it in")
+    measure("--emulate")
+    (entry,) = list_runs(lab / "runs")
+    assert (entry.status, entry.evidence) == ("partial", "emulated")
+
+
+def test_the_leads_of_a_bench_without_a_file_can_be_told(run, conductor, tmp_path):
+    """``--cable-ohm`` is kept with the run; without an uncertainty it is refused."""
+    words = ["measure", "--device", "edgeboard", "--host", "h", "--lab", tmp_path]
+    words += ["--meter", "keithley-dmm6500@TCPIP0::127.0.0.1::1::SOCKET", "--json"]
+    assert run(*words, "--cable-ohm", "0.1±0.02").code == 0
+    (meter,) = conductor.jobs[0].bench.meter
+    assert (meter.cable_ohm, meter.u_cable_ohm) == (0.1, 0.02)
+    ran = run(*words, "--cable-ohm", "0.1")
+    assert ran.code == 2
+    assert "0.1±0.02" in ran.err

@@ -84,8 +84,8 @@ def test_show_of_a_partial_run_tells_what_is_there(run, lab):
     writer = RunWriter(lab / "runs", request=REQUEST)
     writer.block(blocks()[0])
     writer.mark_partial("unplugged")
-    assert "reason: unplugged" in run("results", "show", "last", "--lab", lab).out
-    ran = run("results", "show", "last", "--lab", lab, "--json")
+    assert "reason: unplugged" in run("results", "show", writer.run, "--lab", lab).out
+    ran = run("results", "show", writer.run, "--lab", lab, "--json")
     assert (ran.code, ran.out) == (2, "")
     assert "without --json" in ran.err
 
@@ -166,3 +166,60 @@ def test_a_run_without_its_profiles_is_refused(run, lab, tmp_path):
     ran = run("report", made.run, "-o", tmp_path / "page.pdf", "--lab", lab)
     assert ran.code == 2
     assert "run.json" in ran.err
+
+
+def test_an_unfinished_run_says_that_it_is_emulated(run, lab):
+    """In the list and by itself, though there is no result yet."""
+    writer = RunWriter(lab / "runs", request=REQUEST, evidence=Evidence.EMULATED)
+    writer.block(blocks()[0])
+    assert "emulated" in run("results", "list", "--lab", lab).out
+    writer.mark_partial("test")
+    assert "partial, EMULATED" in run("results", "show", writer.run, "--lab", lab).out
+    (listed,) = run("results", "list", "--lab", lab, "--json").json["runs"]
+    assert listed["evidence"] == "emulated"
+
+
+def test_a_recording_that_a_full_disk_left_names_what_finishes_it(run, lab, monkeypatch):
+    """Only there is anything to recover."""
+    writer = RunWriter(lab / "runs", request=REQUEST)
+    writer.block(blocks()[0])
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("powerlab.store.run_folder.write_samples", fail)
+        writer.mark_partial("full")
+    shown = run("results", "show", writer.run, "--lab", lab).out
+    assert f"powerlab results recover {writer.run}" in shown
+    run("results", "recover", writer.run, "--lab", lab)
+    assert "recover" not in run("results", "show", writer.run, "--lab", lab).out
+
+
+@pytest.mark.parametrize("width", [60, 79])
+def test_a_narrow_terminal_gets_folded_text(run, lab, monkeypatch, width):
+    """No line of a summary is wider than the terminal, and the factors k are left out."""
+    keep(lab)
+    monkeypatch.setattr("powerlab.cli._summary.columns", lambda: width)
+    out = run("results", "show", "last", "--lab", lab).out
+    assert "k = " not in out
+    figures = out[: out.index("run     ")]
+    assert max(map(len, figures.splitlines())) <= width
+
+
+def test_a_narrow_list_has_ends_of_identifiers_that_are_found(run, lab, monkeypatch):
+    """What is shown can be typed."""
+    made = keep(lab)
+    monkeypatch.setattr("powerlab.cli._runs.columns", lambda: 90)
+    out = run("results", "list", "--lab", lab).out
+    assert made.run not in out
+    assert max(map(len, out.splitlines())) <= 90
+    assert run("results", "show", out.splitlines()[1].split()[0], "--lab", lab).code == 0
+
+
+def test_a_report_is_a_pdf(run, lab):
+    """Another suffix is refused with the right one."""
+    keep(lab)
+    ran = run("report", "last", "-o", "page.txt", "--lab", lab)
+    assert ran.code == 2
+    assert "--output page.pdf" in ran.err

@@ -13,6 +13,7 @@ import pytest
 
 from powerlab.cli._output import check_output_file, check_run_root, print_facts, print_table
 from powerlab.cli._progress import open_view, phase_name
+from powerlab.cli._style import folded
 from powerlab.errors import ConfigError, SetupError
 from powerlab.progress import Progress
 
@@ -75,7 +76,7 @@ def test_a_terminal_shows_phase_times_and_power():
             break
         shown += part
     os.close(ours)
-    for word in (b"run 2 of 5", b"12 s", b"30 s left", b"8.400 W"):
+    for word in (b"run 2 of 5", b"12 s", b"30 s left", "≈ 8.400 W".encode()):
         assert word in shown
 
 
@@ -121,3 +122,37 @@ def test_a_table_is_aligned_and_a_fact_keeps_its_lines(capsys):
         *("id    name", "a     x y", "long  z", "none"),
         *("one    1", "three  a", "       b"),
     ]
+
+
+def test_a_narrow_terminal_folds_the_last_column_at_words(capsys, monkeypatch):
+    """What goes on stands below its own beginning."""
+    monkeypatch.setattr("powerlab.cli._output.columns", lambda: 30)
+    long = "five runs of six seconds each"
+    print_table([{"id": "quick", "summary": long}], empty="none")
+    print_facts({"note": long})
+    assert capsys.readouterr().out.splitlines() == [
+        *("id     summary", "quick  five runs of six", "       seconds each"),
+        *("note  five runs of six seconds", "      each"),
+    ]
+
+
+def test_text_is_folded_at_words_and_keeps_its_indent():
+    """Lines that fit are left as they are, the rest go on two columns deeper."""
+    assert folded("short  line\n  a hint of several words", 20).splitlines() == [
+        *("short  line", "  a hint of several", "    words"),
+    ]
+
+
+def test_an_output_that_takes_nothing_is_an_error_in_words():
+    """``> /dev/full`` ends with one message, not with the interpreter's."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "powerlab.cli", "devices", "list"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 3
+    assert "the output cannot be written: No space left on device" in done.stderr
+    assert "Exception ignored" not in done.stderr

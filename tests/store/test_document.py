@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -80,3 +81,15 @@ def test_a_foreign_or_damaged_document_is_refused(change):
     with pytest.raises(ConfigError) as caught:
         result_from_document(stored | change)
     assert caught.value.hint
+
+
+def test_the_document_of_a_result_that_was_read_back_is_the_same_text():
+    """Whole degrees of freedom are 4.0 before and after, so digests can be compared."""
+    made = result()
+    energy = replace(made.quantities["energy_per_inference"], dof=4)
+    made = replace(made, quantities={"energy_per_inference": energy})
+    origin = {"created": "2026", "versions": {"a": "1"}, "target": capture().target}
+    text = json.dumps(stored_document(made, **origin))
+    again = result_from_document(json.loads(text))
+    assert json.dumps(stored_document(again, **origin)) == text
+    assert '"dof": 4.0' in text

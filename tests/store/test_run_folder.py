@@ -11,13 +11,14 @@ import sys
 import textwrap
 import threading
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from powerlab.errors import ConfigError, SetupError, UnknownId
-from powerlab.records import Capture, MeterTrace
+from powerlab.records import Capture, Evidence, MeterTrace
 from powerlab.store.archive import find_run, list_runs, open_run, recover, run_root
 from powerlab.store.recording import read_blocks, read_events
 from powerlab.store.run_folder import RunWriter, attach
@@ -270,7 +271,7 @@ def test_a_disk_that_fills_loses_no_whole_block(tmp_path):
         assert process.wait() == 0
     assert "the disk is full" in message
     assert f"{250 + 50 * int(kept)} samples" in message
-    assert run in hint
+    assert f"results show {run}" in hint
     stored = open_run(tmp_path / run)
     assert stored.manifest["status"] == "partial"
     assert len(stored.capture.trace.flags) == 250 + 50 * int(kept)
@@ -305,7 +306,7 @@ def test_a_run_is_found_by_path_start_end_and_age(tmp_path):
     """Identifiers may be shortened where they stay unique."""
     first, second = (RunWriter(tmp_path, request=REQUEST) for _ in range(2))
     for writer in (first, second):
-        writer.mark_partial("test")
+        writer.finish(capture(), result(writer.run))
     assert find_run(first.run, tmp_path) == first.folder
     assert find_run(first.run[-8:], tmp_path) == first.folder
     assert find_run(str(second.folder), tmp_path) == second.folder
@@ -354,3 +355,44 @@ def test_the_manifest_tells_versions_and_checksums(tmp_path):
     assert {"powerlab", "python", "numpy", "pyarrow"} <= manifest["versions"].keys()
     assert all(len(facts["sha256"]) == 64 for facts in manifest["files"].values())
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+
+
+def test_last_is_the_newest_complete_run(tmp_path):
+    """One that was cut short later is no answer to "last"; it is named where there is no other."""
+    partial = RunWriter(tmp_path, request=REQUEST)
+    partial.mark_partial("test")
+    with pytest.raises(UnknownId, match="no complete run") as caught:
+        find_run("last", tmp_path)
+    assert partial.run in caught.value.hint
+    complete = RunWriter(tmp_path, request=REQUEST)
+    complete.finish(capture(), result(complete.run))
+    later = RunWriter(tmp_path, request=REQUEST)
+    later.mark_partial("test")
+    assert find_run("last", tmp_path) == complete.folder
+
+
+TOLD = [(None, (), None), (None, ("meter",), "emulated"), (None, ("target",), "emulated")]
+
+
+@pytest.mark.parametrize(
+    ("known", "told", "evidence"), [(Evidence.EMULATED, (), "emulated"), *TOLD]
+)
+def test_an_unfinished_run_tells_its_evidence(tmp_path, known, told, evidence):
+    """From the start where it is known, else as soon as meter or board are; a partial run too."""
+    writer = RunWriter(tmp_path, request=REQUEST, evidence=known)
+    for kind in told:
+        writer.event(kind, head()[kind])
+    assert [entry.evidence for entry in list_runs(tmp_path)] == [evidence]
+    writer.mark_partial("test")
+    assert [entry.evidence for entry in list_runs(tmp_path)] == [evidence]
+
+
+def test_a_measured_run_is_one_whose_meter_and_board_are_real(tmp_path):
+    """Either alone does not tell."""
+    writer = RunWriter(tmp_path, request=REQUEST)
+    identity = replace(head()["meter"]["identity"], emulated=False)
+    writer.event("meter", head()["meter"] | {"identity": identity})
+    assert [entry.evidence for entry in list_runs(tmp_path)] == [None]
+    writer.event("target", replace(head()["target"], emulated=False))
+    assert [entry.evidence for entry in list_runs(tmp_path)] == ["measured"]
+    writer.mark_partial("test")
