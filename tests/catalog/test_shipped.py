@@ -69,7 +69,7 @@ def test_workloads_run_where_the_emulated_boards_can(catalog) -> None:
 
 
 def test_the_seed_cnn_has_its_published_size(catalog) -> None:
-    """The layer list of study 004 sums to the parameters and multiply-adds of the profile."""
+    """The published layer list sums to the parameters and multiply-adds of the profile."""
     cnn = catalog.workload("seed-cnn")
     layers = [  # kernel, inputs, outputs, positions of the output
         (7, 1, 16, 82 * 82),

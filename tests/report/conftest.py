@@ -353,7 +353,7 @@ def workload_profile() -> WorkloadProfile:
     return WorkloadProfile.model_validate(
         {
             "schema": 1, "id": "seed-cnn", "name": "Seed CNN (1,039,744 parameters)",
-            "summary": "the 1,039,744-parameter network of seed 004", "recipe": "seed-cnn",
+            "summary": "the 1,039,744-parameter network", "recipe": "seed-cnn",
             "seed": 4, "precision": "float32", "input_shape": [1, 88, 88, 1], "outputs": 848,
             "parameters": 1_039_744, "macs": 49_371_200,
             "formats": {"tflite": "tflite", "openvino": "openvino-ir"},
