@@ -140,6 +140,8 @@ WAITING = """
                 print("again", flush=True)
                 sys.stdin.readline()
 
+    # Whoever started the tests may ignore hang-ups (nohup), which children inherit.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     sys.modules["powerlab.cli.doctor"] = types.SimpleNamespace(command=wait)
     sys.exit(main(["doctor"]))
 """
@@ -164,7 +166,7 @@ def test_signals_end_a_command_with_130_after_its_clean_up(number):
     """Ctrl-C, kill and a closed terminal all run the finally clauses."""
     with waiting() as process:
         process.send_signal(number)
-        out, err = process.communicate()
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "cleaned\n")
     assert "interrupted" in err
     assert "Traceback" not in err
