@@ -29,11 +29,8 @@ JITTER = 0.25
 BEATS = 100
 """Beats within a run after which a near ratio has averaged out to 0.3 % of the swing."""
 
-HARMLESS = 0.02
-"""Part of the load's swing that a locked mean may be off by without a finding.
-
-Inferences back to back swing by a small part of the load, so this is well below 0.1 % of it.
-"""
+HARMLESS = 1e-3
+"""Part of the load's swing that a locked mean may be off by without a finding."""
 
 TWO_LEVELS = 0.9
 """Share of variance between two levels above which readings are two-level: normal ones have
