@@ -32,16 +32,26 @@ def align(capture: Capture) -> Aligned:
 
 
 def _window(phase: Phase, clock: ClockFit, batch: int) -> Window:
-    edges = board_to_host(clock, np.array([phase.start_board_ns, phase.stop_board_ns]))
-    stamps = np.concatenate(([phase.start_board_ns], phase.done_board_ns))
-    rate = 1 + clock.skew_ppm * 1e-6
+    ends = np.array([phase.start_board_ns, phase.stop_board_ns], dtype=np.int64)
+    edges = board_to_host(clock, np.concatenate((ends, phase.done_board_ns)))
+    rate = (1 + clock.skew_ppm * 1e-6) * NS_PER_S
+    begun = phase.begun_board_ns
+    if not len(begun):
+        begun = np.concatenate(([phase.start_board_ns], phase.done_board_ns[:-1]))
+        begun = begun[: len(phase.done_board_ns)]
+    latency_s = (phase.done_board_ns - begun) / rate
+    busy_s = float(latency_s.sum()) if phase.passes else 0.0
+    length_s = (phase.stop_board_ns - phase.start_board_ns) / rate
     return Window(
         kind=phase.kind,
         index=phase.index,
         start_ns=int(edges[0]),
         stop_ns=int(edges[1]),
         inferences=phase.passes * batch,
-        latency_s=np.diff(stamps) / (NS_PER_S * rate),
+        latency_s=latency_s,
+        done_ns=edges[2:].copy(),
+        pause_s=max(0.0, length_s - busy_s) if len(phase.begun_board_ns) else 0.0,
+        cpu_s=phase.cpu_s,
     )
 
 

@@ -9,53 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from powerlab.findings import Finding, Severity
+from powerlab.records import Figure, Roofs, Work
 
 OPERATIONS_PER_MAC = 2
 """A multiply and an add: how vendors count the operations of a peak."""
 
 CERTAIN = 2.0
 """Standard uncertainties beyond a roof from which a claim counts as impossible."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A value with its standard uncertainty."""
-
-    value: float
-    u: float = 0.0
-
-    @property
-    def u_relative(self) -> float:
-        """Get the relative standard uncertainty, 0 for a value of 0."""
-        return self.u / abs(self.value) if self.value else 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What one inference takes: multiply-accumulates, and bytes that must cross memory.
-
-    ``memory_bytes`` counts weights once per pass shared by its batch; 0 where not known.
-    """
-
-    macs: float
-    memory_bytes: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Roofs:
-    """A device's physical limits, None where no source gives one.
-
-    ``operations_per_s`` is the peak at the precision used (1 MAC = 2 operations),
-    ``supply_w`` the most its supply delivers.
-    """
-
-    operations_per_s: Figure | None = None
-    memory_bytes_per_s: Figure | None = None
-    idle_w: Figure | None = None
-    supply_w: Figure | None = None
 
 
 def least_time_s(work: Work, roofs: Roofs) -> float:

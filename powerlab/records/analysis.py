@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from powerlab.findings import Finding
@@ -53,7 +54,8 @@ class Window:
     """A phase mapped to the host's clock.
 
     ``inferences`` counts inputs inferred (passes times batch), ``latency_s`` is float64
-    ``(passes,)``.
+    ``(passes,)``, ``done_ns`` int64 ``(passes,)`` the end of each pass; ``pause_s`` is the time
+    of the window that was put between passes (dithering), ``cpu_s`` the processor time used.
     """
 
     kind: str
@@ -62,6 +64,9 @@ class Window:
     stop_ns: int
     inferences: int
     latency_s: FloatArray
+    done_ns: Int64Array
+    pause_s: float = 0.0
+    cpu_s: float = math.nan
 
     def __post_init__(self) -> None:
         freeze_arrays(self)
@@ -85,6 +90,22 @@ class MarkerReading:
 
 
 @dataclass(frozen=True, slots=True)
+class LineReading:
+    """What a trigger line recorded with the samples tells of their clock.
+
+    ``delay_ns`` is how much later the samples show the line's edges than the board stamped
+    them, ``u_delay_ns`` its standard uncertainty; the samples are shifted by it where it is
+    ``believed``, and ``reason`` says why where it is not.
+    """
+
+    delay_ns: float
+    u_delay_ns: float
+    edges: int
+    believed: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Aligned:
     """Meter samples and board windows on one clock; values are still as the meter gave them."""
 
@@ -95,9 +116,39 @@ class Aligned:
     board_clock: ClockFit
     findings: tuple[Finding, ...]
     markers: tuple[MarkerReading, ...] = ()
+    line: LineReading | None = None
 
     def __post_init__(self) -> None:
         freeze_arrays(self)
+
+
+@dataclass(frozen=True, slots=True)
+class PassEnergies:
+    """The energies of single passes of a run, where the meter is fast enough to tell them.
+
+    Median, 5th and 95th percentile in joule per inference; ``samples`` is how many samples an
+    average pass holds.
+    """
+
+    median_j: float
+    p05_j: float
+    p95_j: float
+    samples: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunClock:
+    """How the board's clock stood to the host's in one run.
+
+    ``offset_ns`` is board minus host in the middle of the run, ± ``u_offset_ns``; ``skew_ppm``
+    the rate there, ± ``u_skew_ppm``; ``residual_ns`` what the nearest exchanges leave.
+    """
+
+    offset_ns: int
+    u_offset_ns: float
+    skew_ppm: float
+    u_skew_ppm: float
+    residual_ns: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +170,5 @@ class WindowEnergy:
     tail_j: float
     samples: int
     gap_s: float
+    clock: RunClock | None = None
+    passes: PassEnergies | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
@@ -13,6 +14,10 @@ from powerlab.terms import Averaging, Boundary, VoltageSense
 Int64Array = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 FlagArray = NDArray[np.uint8]
+
+
+def _no_instants() -> Int64Array:
+    return np.empty(0, dtype=np.int64)
 
 
 def freeze_arrays(record: object) -> None:
@@ -61,8 +66,9 @@ class Accuracy:
 class MeterSetup:
     """What the driver asked for and read back: the facts that integration needs.
 
-    ``channels`` names the columns of the samples ("current", "voltage"); ``accuracy`` has
-    one entry per channel; ``timestamp`` says what a device time refers to ("start",
+    ``channels`` names the columns of the samples ("current", "voltage", "power", and "line":
+    the part of a sample in which a trigger line was high); ``accuracy`` has one entry per
+    channel; ``timestamp`` says what a device time refers to ("start",
     "middle", "end" of the aperture); ``latency_s`` is the time from the end of the
     aperture to the reading being available, known to ± ``latency_limit_s``;
     ``burden_ohm`` the meter's own series resistance, known to ± ``burden_limit_ohm``.
@@ -146,14 +152,17 @@ class ClockExchanges:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One stretch of the protocol on the board: "idle", "warm-up", "guard", "run" or "marker".
+    """One stretch of the protocol on the board, by its ``kind``.
 
-    A guard is undisturbed idle next to a run; a marker is a known pattern of load, whose
-    ``done_board_ns`` are its edges, to busy and to idle by turns.
+    "idle", "warm-up" (one or more in a row), "run"; "guard", undisturbed idle next to a run;
+    "marker", a known pattern of load, whose ``done_board_ns`` are its edges, to busy and to
+    idle by turns; "other", a run of another option that was measured in the same session.
 
-    ``index`` counts the phases of one kind from 0; ``passes`` counts forward passes, each
+    ``index`` tells the phases of one kind apart; ``passes`` counts forward passes, each
     of which infers a whole batch; ``done_board_ns`` is int64 ``(passes,)``, the instant at
-    which each pass was complete.
+    which each pass was complete. ``begun_board_ns``, int64 ``(passes,)``, says when each began
+    where pauses were put between them, and is empty where they follow back to back.
+    ``cpu_s`` is the processor time that the agent's process had, NaN where it is not told.
     """
 
     kind: str
@@ -162,9 +171,30 @@ class Phase:
     stop_board_ns: int
     passes: int
     done_board_ns: Int64Array
+    begun_board_ns: Int64Array = field(default_factory=_no_instants)
+    cpu_s: float = math.nan
 
     def __post_init__(self) -> None:
         freeze_arrays(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """What the board told of itself outside the timed windows; NaN and "" where it cannot.
+
+    ``temperature_c`` is the hottest sensor, ``frequency_hz`` the mean clock of the processors
+    online, ``load`` the processes that ran or wanted to (1 min), ``memory_free_bytes`` what is
+    left; ``governor`` the frequency policy; ``throttled`` names the reasons for which the board
+    holds its clock down now.
+    """
+
+    at_board_ns: int
+    temperature_c: float
+    frequency_hz: float
+    load: float
+    memory_free_bytes: float
+    governor: str
+    throttled: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +234,9 @@ class Wiring:
     load, without the ammeter), "circuit" (the same with the ammeter in the circuit) or
     "nominal" (the adapter's label, at the supply). ``cable_ohm`` is the loop
     resistance of the leads between the voltage tap, or the supply, and the board.
+    ``source_ohm`` ± ``u_source_ohm`` (standard uncertainty, rectangular) is the supply's own
+    output resistance: by how much its volts sag from idle to load. It matters only where
+    no meter reads volts all along.
     ``supply_lag_limit_s``: the board's input filter delays its load's edges by 0 to this.
     """
 
@@ -215,6 +248,46 @@ class Wiring:
     u_supply_voltage_v: float
     supply_voltage_origin: str
     supply_lag_limit_s: float
+    source_ohm: float = 0.0
+    u_source_ohm: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A value with its standard uncertainty."""
+
+    value: float
+    u: float = 0.0
+
+    @property
+    def u_relative(self) -> float:
+        """Get the relative standard uncertainty, 0 for a value of 0."""
+        return self.u / abs(self.value) if self.value else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one inference takes: multiply-accumulates, and bytes that must cross memory.
+
+    ``memory_bytes`` counts weights once per pass shared by its batch; 0 where not known.
+    """
+
+    macs: float
+    memory_bytes: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Roofs:
+    """A device's physical limits, None where no source gives one.
+
+    ``operations_per_s`` is the peak at the precision used (1 MAC = 2 operations),
+    ``supply_w`` the most its supply delivers.
+    """
+
+    operations_per_s: Figure | None = None
+    memory_bytes_per_s: Figure | None = None
+    idle_w: Figure | None = None
+    supply_w: Figure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +295,9 @@ class Capture:
     """One measurement as recorded: nothing computed yet.
 
     Where a ``precision`` (relative U) was asked for, the first ``first_stage`` runs fixed the
-    number of runs; both are 0 where that number was given beforehand.
+    number of runs; both are 0 where that number was given beforehand. ``telemetry`` is in
+    rising order of time. ``work`` and ``roofs`` say what could be possible at all; None where
+    speed is not the device's own (under emulation) or nothing is known.
     """
 
     timebase: Timebase
@@ -234,3 +309,6 @@ class Capture:
     batch: int
     first_stage: int = 0
     precision: float = 0.0
+    telemetry: tuple[Telemetry, ...] = ()
+    work: Work | None = None
+    roofs: Roofs | None = None

@@ -16,7 +16,9 @@ class Component:
     """One line of an uncertainty budget, in the unit of its quantity.
 
     ``u`` is the standard uncertainty contributed; ``share`` its part of the combined
-    variance; ``dof`` None where infinite.
+    variance; ``dof`` None where infinite. ``input`` names what in the world errs ("" for
+    something of this quantity alone): lines of two quantities with the same input are fully
+    correlated, with the ``sign`` (+1 or -1) of each.
     """
 
     name: str
@@ -26,6 +28,8 @@ class Component:
     dof: float | None
     share: float
     source: str = ""
+    input: str = ""
+    sign: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,34 @@ class MeterSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Percentile:
+    """A latency percentile over all passes of a measurement, in seconds.
+
+    ``low`` and ``high`` are the order statistics that enclose it with 95 % (None where there
+    are too few passes); ``bound`` is the early-stopping bound that exceeds it with 99 %
+    (MLPerf), after discarding the ``discarded`` highest, None where there are too few.
+    """
+
+    percent: float
+    value: float
+    low: float | None
+    high: float | None
+    bound: float | None
+    discarded: int
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """The distribution of the latency of a pass over all runs; outliers are counted in."""
+
+    passes: int
+    percentiles: tuple[Percentile, ...]
+    outliers: int
+    outlier_limit_s: float
+    longest_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Truth:
     """Under emulation only: the world's own energies, joined after the result is frozen."""
 
@@ -119,3 +151,4 @@ class Result:
     findings: tuple[Finding, ...]
     truth: Truth | None
     price: Price | None
+    latency: Latency | None = None

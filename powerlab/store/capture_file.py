@@ -1,9 +1,9 @@
 """A capture on disk: samples in ``capture.parquet``, everything else beside them.
 
 The table has one row per sample: ``device_ns`` (where the meter tells it), one column per
-channel, ``flags``; its schema metadata hold time base, meter, wiring, target and batch.
-Polls, exchanges and phases are events: ``exchanges`` and ``phase`` as they came, and a
-last ``capture`` for whatever those do not say.
+channel, ``flags``; its schema metadata hold what a capture says once. Polls, exchanges,
+phases and telemetry are events: ``exchanges``, ``phase`` and ``telemetry`` as they came, and
+a last ``capture`` for whatever those do not say.
 """
 
 from __future__ import annotations
@@ -22,9 +22,12 @@ from powerlab.records import (
     MeterSetup,
     MeterTrace,
     Phase,
+    Roofs,
     TargetFacts,
+    Telemetry,
     Timebase,
     Wiring,
+    Work,
 )
 from powerlab.store.recording import RecordedBlocks
 from powerlab.store.serial import from_plain, to_plain
@@ -43,8 +46,10 @@ _HEAD = {
     "batch": int,
     "first_stage": int,
     "precision": float,
+    "work": Work | None,
+    "roofs": Roofs | None,
 }
-_UNTOLD = {"first_stage": 0, "precision": 0.0}
+_UNTOLD = {"first_stage": 0, "precision": 0.0, "work": None, "roofs": None}
 
 
 def head_of(capture: Capture) -> dict[str, Any]:
@@ -58,6 +63,8 @@ def head_of(capture: Capture) -> dict[str, Any]:
         "batch": capture.batch,
         "first_stage": capture.first_stage,
         "precision": capture.precision,
+        "work": capture.work,
+        "roofs": capture.roofs,
     }
     return {name: to_plain(part) for name, part in parts.items()}
 
@@ -80,6 +87,7 @@ def course_of(capture: Capture) -> dict[str, Any]:
         "polls": polls_of(trace),
         "exchanges": to_plain(capture.exchanges),
         "phases": to_plain(capture.phases),
+        "telemetry": to_plain(capture.telemetry),
     }
 
 
@@ -95,13 +103,15 @@ def polls_of(trace: MeterTrace | RecordedBlocks) -> dict[str, Any]:
 def course_from_events(events: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """Get what the events tell of the course; a ``capture`` event has the last word."""
     exchanges: dict[str, list[int]] = {name: [] for name in _EXCHANGES}
-    course: dict[str, Any] = {"exchanges": exchanges, "phases": []}
+    course: dict[str, Any] = {"exchanges": exchanges, "phases": [], "telemetry": []}
     for kind, data in events:
         if kind == "exchanges":
             for name in _EXCHANGES:
                 exchanges[name] += data[name]
         elif kind == "phase":
             course["phases"].append(data)
+        elif kind == "telemetry":
+            course["telemetry"].append(data)
         elif kind == "capture":
             course |= data
     return course
@@ -173,6 +183,9 @@ def read_capture(path: Path, events: Iterable[tuple[str, Any]]) -> Capture | Non
         batch=parts["batch"],
         first_stage=parts["first_stage"],
         precision=parts["precision"],
+        telemetry=tuple(from_plain(Telemetry, item) for item in course["telemetry"]),
+        work=parts["work"],
+        roofs=parts["roofs"],
     )
 
 

@@ -11,7 +11,7 @@ import math
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
 from functools import cache
@@ -71,8 +71,19 @@ def from_plain(kind: Any, plain: Plain) -> Any:
 
 
 def _from_record(kind: Any, plain: Plain) -> Any:
-    """Read a dataclass; every field must be there."""
-    return kind(**{name: from_plain(hint, plain[name]) for name, hint in _hints(kind).items()})
+    """Read a dataclass; a field that has a default may be absent, as in an older file."""
+    optional = {
+        item.name
+        for item in fields(kind)
+        if item.default is not MISSING or item.default_factory is not MISSING
+    }
+    return kind(
+        **{
+            name: from_plain(hint, plain[name])
+            for name, hint in _hints(kind).items()
+            if name in plain or name not in optional
+        }
+    )
 
 
 def _from_union(members: tuple[Any, ...], plain: Plain) -> Any:
