@@ -1,4 +1,4 @@
-"""The circumstances of a measurement as records: wiring, price, time base."""
+"""The circumstances of a measurement as records: wiring, what is possible, price, time base."""
 
 from __future__ import annotations
 
@@ -9,17 +9,39 @@ from pathlib import Path
 
 from powerlab.catalog.bench_profile import Bench, BenchSupply
 from powerlab.catalog.device_profile import DeviceProfile
-from powerlab.records import Boundary, Price, Timebase, VoltageSense, Wiring
+from powerlab.catalog.workload_profile import WorkloadProfile
+from powerlab.records import (
+    Boundary,
+    Figure,
+    Price,
+    Roofs,
+    Timebase,
+    VoltageSense,
+    Wiring,
+    Work,
+)
 from powerlab.units import NS_PER_S, Money, now_ns
 
 NOMINAL_SUPPLY_LIMIT = 0.05
 """What an adapter's label is worth: ± 5 % (rectangular), an estimate."""
+
+SAG_LIMIT = 0.05
+"""By how much an adapter's volts fall from no load to its rated current: ± 5 %, rectangular,
+the load regulation of the Raspberry Pi 15.3 W USB-C supply (product brief, June 2019) and of
+EDATEC's 12 W adapter (specification ED-PSU1201), both read 2026-11-21."""
+
+OVERLOAD = 0.5
+"""A supply gives in somewhere between its rated current and half more: an estimate, taken as
+two standard uncertainties of the rating."""
+
+BYTES_PER_PARAMETER = {"float32": 4, "int8": 1}
 
 
 def wiring(bench: Bench, device: DeviceProfile) -> Wiring:
     """Get the electrical set-up from a bench; without a read voltage, the adapter's label."""
     meter, supply = bench.meter[0], bench.supply
     label = device.power.supply_voltage_v.value
+    source_ohm, u_source_ohm = _source_ohm(bench, device)
     return Wiring(
         boundary=Boundary(bench.boundary),
         voltage_sense=VoltageSense(meter.voltage_sense),
@@ -31,6 +53,8 @@ def wiring(bench: Bench, device: DeviceProfile) -> Wiring:
         ),
         supply_voltage_origin=_voltage_origin(supply),
         supply_lag_limit_s=device.power.supply_lag_limit_s,
+        source_ohm=source_ohm,
+        u_source_ohm=u_source_ohm,
     )
 
 
@@ -38,6 +62,57 @@ def _voltage_origin(supply: BenchSupply | None) -> str:
     if supply is None:
         return "nominal"
     return "circuit" if supply.read_with_meter else "bench"
+
+
+def _source_ohm(bench: Bench, device: DeviceProfile) -> tuple[float, float]:
+    """Get the supply's own resistance and its u: as stated, else 0 ± what an adapter sags.
+
+    Sag is not corrected by a guess, so its limit counts in full. A meter that reads volts
+    sees it.
+    """
+    supply, power = bench.supply, device.power
+    if supply is not None and supply.source_ohm is not None:
+        return supply.source_ohm, supply.u_source_ohm or 0.0
+    if {"voltage", "power"} & set(bench.meter[0].measures):
+        return 0.0, 0.0
+    label_v = power.supply_voltage_v.value
+    rated_a = power.supply_current_a or power.active_w.value / label_v
+    return 0.0, SAG_LIMIT * label_v / rated_a / math.sqrt(3)
+
+
+def work(workload: WorkloadProfile, batch: int) -> Work:
+    """Get what one inference takes; the weights cross memory once for a whole batch."""
+    weights = workload.parameters * BYTES_PER_PARAMETER[workload.precision]
+    return Work(macs=float(workload.macs), memory_bytes=weights / batch)
+
+
+def roofs(device: DeviceProfile, precision: str) -> Roofs:
+    """Get a device's physical limits at a precision ("float32" or "int8"), None where unknown.
+
+    An idle power that no source gives is no limit.
+    """
+    power, peaks = device.power, device.peaks
+    idle = power.idle_w
+    supply_w = None
+    if power.supply_current_a is not None:
+        rated_w = power.supply_voltage_v.value * power.supply_current_a
+        u_volts = power.supply_voltage_v.u * power.supply_current_a
+        supply_w = Figure(rated_w, math.hypot(u_volts, OVERLOAD / 2 * rated_w))
+    operations = bandwidth = None
+    if peaks is not None:
+        giga = {"float32": peaks.float32_gflops, "int8": peaks.int8_gops}[precision]
+        operations = _peak(giga, peaks.u_relative)
+        bandwidth = _peak(peaks.memory_bandwidth_gb_s, peaks.u_relative)
+    return Roofs(
+        operations_per_s=operations,
+        memory_bytes_per_s=bandwidth,
+        idle_w=None if idle.estimated else Figure(idle.value, idle.u),
+        supply_w=supply_w,
+    )
+
+
+def _peak(giga: float | None, u_relative: float) -> Figure | None:
+    return None if giga is None else Figure(giga * 1e9, giga * 1e9 * u_relative)
 
 
 def latest_price(device: DeviceProfile) -> Price | None:

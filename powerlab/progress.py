@@ -22,7 +22,11 @@ BURST_S = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a measurement stands; ``power_w`` is the newest reading, None before the first."""
+    """Where a measurement stands; ``power_w`` is the newest reading, None before the first.
+
+    ``option`` says in words whose phase it is where several are measured in one session, and
+    ``note`` tells once of a decision on the way; both are "" otherwise.
+    """
 
     phase: str
     index: int
@@ -30,10 +34,15 @@ class Progress:
     elapsed_s: float
     remaining_s: float
     power_w: float | None
+    option: str = ""
+    note: str = ""
 
 
 class Watch:
-    """Tells the caller four times a second where the measurement stands."""
+    """Tells the caller four times a second where the measurement stands.
+
+    ``options`` is how many are measured in the session, each with the protocol's runs.
+    """
 
     def __init__(
         self,
@@ -43,6 +52,7 @@ class Watch:
         setup: MeterSetup,
         acquisition: Acquisition,
         progress: Callable[[Progress], None],
+        options: int = 1,
     ) -> None:
         self.guard_s = max(protocol.guard_s, 3 * setup.interval_s + setup.latency_limit_s)
         self._lengths_s = {
@@ -52,15 +62,17 @@ class Watch:
             "marker": protocol.marker_s + 2 * self.guard_s + BURST_S,
             "run": protocol.run_s + 2 * self.guard_s + BURST_S,
         }
+        self._runs_s: list[float] = []
         marker = ["marker"] if protocol.marker_s else []
-        runs = ["run"] * protocol.runs
-        self._ahead = ["start", "idle", "warm-up", *marker, *runs, *marker, "idle"]
+        runs = ["run"] * protocol.runs * options
+        warm_ups = ["warm-up"] * options
+        self._ahead = ["start", "idle", *warm_ups, *marker, *runs, *marker, "idle"]
         self._acquisition = acquisition
         self._setup = setup
         self._wiring = wiring
         self._progress = progress
         self._begin_ns = now_ns()
-        self._now = ("start", 0, 1)
+        self._now = ("start", 0, 1, "")
         self._entered_ns = self._begin_ns
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._tick, name="progress", daemon=True)
@@ -78,9 +90,9 @@ class Watch:
         self._done.set()
         self._thread.join()
 
-    def enter(self, phase: str, index: int, count: int) -> None:
+    def enter(self, phase: str, index: int, count: int, option: str = "") -> None:
         """Say that a phase begins; the phases before it are over, however long they took."""
-        self._now = (phase, index, count)
+        self._now = (phase, index, count, option)
         self._entered_ns = now_ns()
         self._ahead = self._ahead[1:]
         if phase in self._ahead:
@@ -91,12 +103,21 @@ class Watch:
         """Say that so many runs follow those of the protocol."""
         self._ahead = [self._ahead[0], *["run"] * count, *self._ahead[1:]]
 
+    def took(self, run_s: float) -> None:
+        """Say how long a run took with all that belongs to it; the next ones go by the mean."""
+        self._runs_s.append(run_s)
+        self._lengths_s["run"] = math.fsum(self._runs_s) / len(self._runs_s)
+
+    def say(self, note: str) -> None:
+        """Tell the user of a decision."""
+        self._tell(note)
+
     def _tick(self) -> None:
         while not self._done.wait(0.25):
             self._tell()
 
-    def _tell(self) -> None:
-        phase, index, count = self._now
+    def _tell(self, note: str = "") -> None:
+        phase, index, count, option = self._now
         elapsed_s = (now_ns() - self._begin_ns) / NS_PER_S
         self._progress(
             Progress(
@@ -104,12 +125,14 @@ class Watch:
                 index=index,
                 count=count,
                 elapsed_s=elapsed_s,
-                remaining_s=self._remaining_s(),
+                remaining_s=self.remaining_s(),
                 power_w=self._power_w(),
+                option=option,
+                note=note,
             )
         )
 
-    def _remaining_s(self) -> float:
+    def remaining_s(self) -> float:
         """Get the lengths of the phases ahead, and what is left of the present one."""
         present, *later = [self._lengths_s[phase] for phase in self._ahead]
         since_s = (now_ns() - self._entered_ns) / NS_PER_S

@@ -3,14 +3,18 @@
 import os
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from powerlab import session
+from powerlab.catalog.bench_profile import Bench, BenchMeter
 from powerlab.catalog.layers import load_catalog
 from powerlab.emulation.bench import emulated_bench
 from powerlab.errors import ConfigError, InstrumentError, TargetError
-from powerlab.records import Evidence, Phase, SampleBlock
-from powerlab.session import Job, measure
+from powerlab.job import Job, labels
+from powerlab.records import Evidence, Phase, SampleBlock, Telemetry
+from powerlab.session import finish, measure
 
 BRIEF = {"idle_s": 1.5, "warm_up_limit_s": 0.6, "runs": 3, "run_s": 1.2, "marker_s": 0.0}
 UNHURRIED = {**BRIEF, "idle_s": 3.0, "warm_up_limit_s": 2.0, "runs": 3, "run_s": 7.0}
@@ -32,31 +36,43 @@ class Recorder:
         self.events.append((kind, payload))
 
 
-def run(*, seed=1, meter="keithley-dmm6500", faults=(), protocol=BRIEF, sink=None, **changes):
-    """Measure an emulated EdgeBoard once and get what came of it."""
+def run_all(
+    options, *, seed=1, meter="keithley-dmm6500", faults=(), protocol=BRIEF, sinks=None, **changes
+):
+    """Measure options (runtime, batch) of an emulated EdgeBoard in one session."""
     catalog = load_catalog()
-    runtime = changes.get("runtime", "tflite")
+    runtimes = sorted({runtime for runtime, _ in options})
     with emulated_bench(
-        catalog, "edgeboard", meter, seed=seed, faults=faults, runtime=runtime
+        catalog, "edgeboard", meter, seed=seed, faults=faults, runtimes=runtimes
     ) as emulated:
-        facts = {
-            "run": "test",
-            "bench_name": "emulated",
-            "bench": emulated.bench,
-            "device": catalog.device("edgeboard"),
-            "instrument": catalog.instrument(meter),
-            "workload": catalog.workload("seed-cnn"),
-            "protocol": catalog.protocol("quick").model_copy(update=protocol),
-            "runtime": runtime,
-            "batch": 1,
-            "threads": 1,
-        }
-        return measure(
-            Job(**{**facts, **changes}),
-            sink=sink or Recorder(),
-            progress=lambda _: None,
-            truth=emulated.truth,
-        )
+        jobs = [
+            Job(
+                run=f"run {label}",
+                bench_name="emulated",
+                bench=emulated.bench,
+                device=catalog.device("edgeboard"),
+                instrument=catalog.instrument(meter),
+                workload=catalog.workload("seed-cnn"),
+                protocol=catalog.protocol("quick").model_copy(update=protocol),
+                runtime=runtime,
+                batch=batch,
+                threads=1,
+                label=label,
+                **changes,
+            )
+            for (runtime, batch), label in zip(options, labels(options), strict=True)
+        ]
+        captures = measure(jobs, sinks=sinks or [Recorder() for _ in jobs], progress=lambda _: None)
+        return [
+            finish(job, capture, emulated.truth, slot)
+            for slot, (job, capture) in enumerate(zip(jobs, captures, strict=True))
+        ]
+
+
+def run(*, runtime="tflite", sink=None, **changes):
+    """Measure one option and get what came of it."""
+    (finished,) = run_all([(runtime, 1)], sinks=[sink or Recorder()], **changes)
+    return finished
 
 
 @pytest.fixture(autouse=True)
@@ -96,10 +112,14 @@ def test_everything_reaches_the_sink_as_it_happens():
     sink = Recorder()
     finished = run(sink=sink)
     kinds = [kind for kind, _ in sink.events]
-    assert kinds[:2] == ["meter", "target"]
+    assert kinds[:5] == ["timebase", "wiring", "meter", "target", "batch"]
     assert kinds.count("phase") == len(finished.capture.phases)
     assert all(isinstance(item, Phase) for kind, item in sink.events if kind == "phase")
+    assert kinds.count("telemetry") == len(finished.capture.telemetry) > 2
+    assert all(isinstance(item, Telemetry) for item in finished.capture.telemetry)
     assert sum(len(block.values) for block in sink.blocks) == len(finished.capture.trace.values)
+    # Emulated speed is this computer's: nothing is kept to judge it by.
+    assert (finished.capture.work, finished.capture.roofs) == (None, None)
 
 
 def test_markers_show_the_load_where_the_clocks_put_it():
@@ -148,6 +168,99 @@ def test_a_stepped_board_clock_makes_the_result_not_valid():
     result = run(faults=("clock-step@2s",)).result
     assert "clock-step" in {finding.code for finding in result.findings}
     assert not result.valid
+
+
+def test_options_of_one_session_each_state_an_interval_that_holds_their_own_truth():
+    """Two runtimes in one agent, in one trace: each has its own runs, result and truth."""
+    options = [("tflite", 1), ("openvino", 2)]
+    one, two = run_all(options, seed=11, protocol={**BRIEF, "runs": 2})
+    assert one.capture.trace is two.capture.trace
+    assert one.result.truth != two.result.truth
+    for finished, (runtime, batch) in zip((one, two), options, strict=True):
+        result = finished.result
+        assert (result.request.runtime, result.request.batch) == (runtime, batch)
+        assert finished.capture.target.runtime == runtime
+        energy = result.quantities["energy_of_these_runs"]
+        assert abs(energy.value - result.truth.energy_of_these_runs_j) <= 3 * energy.u
+        kinds = [phase.kind for phase in finished.capture.phases]
+        assert kinds.count("run") == 2
+        assert kinds.count("other") > 2
+        assert all(run.inferences % batch == 0 for run in result.runs)
+    both = {(run.start_ns, run.stop_ns) for each in (one, two) for run in each.result.runs}
+    assert len(both) == 4
+
+
+def test_dithered_runs_state_an_interval_that_holds_the_truth():
+    """The pauses are part of a run for the meter and for the truth alike."""
+    finished = run(dither=True, seed=13)
+    energy = finished.result.quantities["energy_of_these_runs"]
+    assert abs(energy.value - finished.result.truth.energy_of_these_runs_j) <= 3 * energy.u
+    runs = [window for window in finished.aligned.windows if window.kind == "run"]
+    assert all(window.pause_s > 0 for window in runs)
+
+
+class Stub:
+    """A meter and a board that are opened and asked for no more than to load a model."""
+
+    identity = SimpleNamespace(emulated=False, model="m")
+
+    def __init__(self, *, emulated):
+        self.emulated = emulated
+        self.lines = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """Close nothing."""
+
+    def configure(self, _):
+        """Need no setting."""
+        return SimpleNamespace()
+
+    def close(self):
+        """Close nothing."""
+
+    def open_line(self, spec):
+        """Keep which line is wanted."""
+        self.lines.append(spec)
+
+    def load(self, *_, **options):
+        """Load, and have no room for a second model."""
+        if options["slot"]:
+            raise TargetError("no room", hint="make some")
+        return SimpleNamespace(emulated=self.emulated)
+
+
+@pytest.mark.parametrize("emulated", [False, True])
+def test_what_could_be_possible_is_recorded_of_real_boards_only(monkeypatch, emulated):
+    """Work and roofs judge a speed that is the device's own; a trigger line is opened first."""
+    catalog, stub = load_catalog(), Stub(emulated=emulated)
+    monkeypatch.setattr(session, "open_meter", lambda *_: stub)
+    monkeypatch.setattr(session, "open_board", lambda _: stub)
+    meter = BenchMeter(model="keithley-dmm6500", resource="nowhere")
+    job = Job(
+        run="test",
+        bench_name="desk",
+        bench=Bench(device="edgeboard", host="desk", line="gpiochip0:17", meter=(meter,)),
+        device=catalog.device("edgeboard"),
+        instrument=catalog.instrument("keithley-dmm6500"),
+        workload=catalog.workload("seed-cnn"),
+        protocol=catalog.protocol("quick"),
+        runtime="tflite",
+        batch=4,
+        threads=1,
+    )
+    sinks = [Recorder(), Recorder()]
+    with pytest.raises(TargetError, match="no room"):
+        measure([job, job], sinks=sinks, progress=lambda _: None)
+    assert stub.lines == ["gpiochip0:17"]
+    told = dict(sinks[0].events)
+    if emulated:
+        assert not {"work", "roofs"} & told.keys()
+    else:
+        assert told["work"].macs == catalog.workload("seed-cnn").macs
+        assert told["roofs"].operations_per_s is None
 
 
 def test_a_runtime_that_has_no_file_is_a_configuration_error():

@@ -18,10 +18,12 @@ MODULES = (
     "edges",
     "facts",
     "faults",
+    "gpio",
     "loop",
     "models",
     "protocol",
     "supervise",
+    "telemetry",
     "windows",
 )
 

@@ -6,10 +6,11 @@ system call and no traffic inside a measured window. Little endian::
     offset 0   8 bytes   b"PLEDGE01"
     offset 8   u64       count of complete records
     offset 16  records   i64 instant [ns, this machine's CLOCK_MONOTONIC_RAW],
-                         i32 level (1 busy, 0 idle), i32 tag (run index, -1 for warm-up,
-                         -2 for a marker)
+                         i32 level (1 busy, 0 idle), i32 tag (``run_tag`` of a run, -1 for
+                         warm-up, -2 for a marker)
 
-A record is written completely before the count says that it is there.
+A record is written completely before the count says that it is there. Where a trigger line
+is attached, every edge also sets its level: first, so that it follows the stamp at once.
 """
 
 import contextlib
@@ -19,23 +20,33 @@ import os
 import struct
 import tempfile
 import threading
-from typing import List, Tuple, Union
+from typing import List, Optional, Tuple, Union
+
+from powerlab.agent.gpio import Line
 
 MAGIC = b"PLEDGE01"
 HEADER_SIZE = 16
 COUNT = struct.Struct("<Q")
 COUNT_AT = 8
 RECORD = struct.Struct("<qii")
-CAPACITY = 65536
+CAPACITY = 1 << 18
+"""Records of 16 bytes: two for each run and two more for each pause put into it."""
+
 FILE_SIZE = HEADER_SIZE + CAPACITY * RECORD.size
 
 BUSY = 1
 IDLE = 0
 WARM_UP_TAG = -1
 MARKER_TAG = -2
+RUNS_PER_SLOT = 4096
 
 PREFIX = "powerlab-edges-"
 SUFFIX = ".bin"
+
+
+def run_tag(slot: int, index: int) -> int:
+    """Get the tag of a run of the model in a slot, unique for indices below RUNS_PER_SLOT."""
+    return slot * RUNS_PER_SLOT + index
 
 
 def edge_path(pid: int) -> str:
@@ -93,6 +104,7 @@ class EdgeFile:
         self._lock = threading.RLock()
         self._count = 0
         self._last = (IDLE, WARM_UP_TAG)
+        self._line: Optional[Line] = None
         # Stays open: its lock tells other agents that this one lives.
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -110,11 +122,18 @@ class EdgeFile:
         """Get how many more records fit."""
         return CAPACITY - self._count
 
+    def attach(self, line: Line) -> None:
+        """Let a trigger line show the edges from now on; ``finish`` closes it."""
+        self._release_line()
+        self._line = line
+
     def publish(self, level: int, tag: int, t_ns: int) -> None:
         """Append one edge; it is visible to readers when this returns.
 
         Raises IndexError where the file is full.
         """
+        if self._line is not None:
+            self._line.set(level)
         with self._lock:
             if self._count >= CAPACITY:
                 raise IndexError("the edge file is full")
@@ -128,14 +147,21 @@ class EdgeFile:
     def finish(self, t_ns: int) -> None:
         """Publish an idle edge if the last one was busy, and remove the file; idempotent.
 
-        The lock stays held: a thread that wanted to publish after this waits for the
-        process to end instead.
+        A trigger line is lowered and given back. The lock stays held: a thread that wanted to
+        publish after this waits for the process to end instead.
         """
         self._lock.acquire()
+        with contextlib.suppress(Exception):  # whatever the line does, the agent must end
+            self._release_line()
         level, tag = self._last
         if level == BUSY and self.room():
             self.publish(IDLE, tag, t_ns)
         remove(self.path)
+
+    def _release_line(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            line.close()
 
 
 def remove(path: str) -> None:

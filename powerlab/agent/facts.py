@@ -36,31 +36,31 @@ def _environment() -> Dict[str, str]:
     core = cores[-1] if cores else 0
     frequency = f"/sys/devices/system/cpu/cpu{core}/cpufreq"
     found = {
-        "board": _read("/proc/device-tree/model"),
+        "board": read_text("/proc/device-tree/model"),
         "kernel": platform.release(),
         "libc": "-".join(platform.libc_ver()).strip("-"),
         "cores": str(os.cpu_count()),
         "pinned_to": ",".join(str(one) for one in cores),
-        "governor": _read(f"{frequency}/scaling_governor"),
-        "frequency_khz": _read(f"{frequency}/scaling_cur_freq"),
-        "temperature_mc": _read("/sys/class/thermal/thermal_zone0/temp"),
-        "memory_kb": _field("/proc/meminfo", "MemTotal"),
+        "governor": read_text(f"{frequency}/scaling_governor"),
+        "frequency_khz": read_text(f"{frequency}/scaling_cur_freq"),
+        "temperature_mc": read_text("/sys/class/thermal/thermal_zone0/temp"),
+        "memory_kb": read_field("/proc/meminfo", "MemTotal"),
         "load_average": _load_average(),
     }
     return {key: value for key, value in found.items() if value}
 
 
 def _system() -> str:
-    name = _field("/etc/os-release", "PRETTY_NAME", separator="=")
+    name = read_field("/etc/os-release", "PRETTY_NAME", separator="=")
     return name.strip('"') or f"{platform.system()} {platform.release()}"
 
 
 def _cpu() -> str:
     for key in ("model name", "Hardware", "Model", "cpu model"):
-        value = _field("/proc/cpuinfo", key)
+        value = read_field("/proc/cpuinfo", key)
         if value:
             return value
-    return _read("/proc/device-tree/model") or platform.processor() or platform.machine()
+    return read_text("/proc/device-tree/model") or platform.processor() or platform.machine()
 
 
 def _load_average() -> str:
@@ -70,7 +70,8 @@ def _load_average() -> str:
         return ""
 
 
-def _read(path: str) -> str:
+def read_text(path: str) -> str:
+    """Get what a small text file holds, stripped; empty where it cannot be read."""
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:
             return stream.read(4096).strip("\0 \n")
@@ -78,7 +79,7 @@ def _read(path: str) -> str:
         return ""
 
 
-def _field(path: str, key: str, separator: str = ":") -> str:
+def read_field(path: str, key: str, separator: str = ":") -> str:
     """Get the first "key: value" of a text file, empty where there is none."""
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:

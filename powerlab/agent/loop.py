@@ -12,9 +12,9 @@ import queue
 import signal
 import threading
 import traceback
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Tuple
 
-from powerlab.agent import edges, facts, models, windows
+from powerlab.agent import edges, facts, gpio, models, telemetry, windows
 from powerlab.agent.adapters import find_adapter
 from powerlab.agent.clock import now_ns
 from powerlab.agent.faults import AgentError, reason
@@ -36,8 +36,8 @@ class Agent:
         self._requests: "queue.Queue[Frame]" = queue.Queue()
         self._edges = edges.EdgeFile(edges.edge_path(os.getpid()))
         self._cache: Optional[models.ModelCache] = None
-        self._adapter: Any = None
-        self._state: Any = None
+        self._telemetry = telemetry.Telemetry()
+        self._slots: Dict[int, Tuple[Any, Any]] = {}
         self._verbs: Dict[str, Callable[[Message, bytes], Message]] = {
             "hello": self._hello,
             "have": self._have,
@@ -47,6 +47,8 @@ class Agent:
             "run": self._run,
             "idle": self._idle,
             "draw": self._draw,
+            "telemetry": self._tell,
+            "line": self._open_line,
         }
 
     def serve(self) -> None:
@@ -136,41 +138,50 @@ class Agent:
         return {}
 
     def _load(self, message: Message, _blob: bytes) -> Message:
-        self._adapter = self._state = None
+        slot = message.get("slot", 0)
+        self._slots.pop(slot, None)  # what it held makes room first
         path = self._models().locate(message["sha256"], message["main"])
         adapter = find_adapter(message["runtime"])
         facts.pin_to_cores(message["threads"])
         options = {key: message[key] for key in ("threads", "batch", "seed")}
-        self._state = adapter.load(path, options)
-        self._adapter = adapter
-        return {"facts": dict(self._state.facts)}
+        state = adapter.load(path, options)
+        self._slots[slot] = (adapter.invoke, state)
+        return {"facts": dict(state.facts)}
 
     def _warm(self, message: Message, _blob: bytes) -> Message:
-        adapter = self._loaded()
-        return windows.warm_up(adapter.invoke, self._state, self._edges, message["limit_s"])
+        return windows.warm_up(*self._loaded(message), self._edges, message["limit_s"])
 
     def _run(self, message: Message, _blob: bytes) -> Message:
-        return windows.run(
-            self._loaded().invoke,
-            self._state,
-            self._edges,
-            index=message["index"],
-            passes=message["passes"],
-            deadline_s=message["deadline_s"],
-            guard_s=message["guard_s"],
-        )
+        options = {key: message[key] for key in ("passes", "deadline_s", "guard_s")}
+        options["tag"] = edges.run_tag(message.get("slot", 0), message["index"])
+        if not message.get("dither_s"):
+            return windows.run(*self._loaded(message), self._edges, **options)
+        options["dither_s"] = message["dither_s"]
+        options["dither_every"] = message.get("dither_every", 1)
+        return windows.run_dithered(*self._loaded(message), self._edges, **options)
 
     def _draw(self, message: Message, _blob: bytes) -> Message:
-        invoke = self._loaded().invoke
-        return windows.draw(invoke, self._state, self._edges, message["chips"], message["chip_s"])
+        chips, chip_s = message["chips"], message["chip_s"]
+        return windows.draw(*self._loaded(message), self._edges, chips, chip_s)
 
     def _idle(self, message: Message, _blob: bytes) -> Message:
         return windows.idle(message["seconds"])
 
-    def _loaded(self) -> Any:
-        if self._adapter is None:
-            raise AgentError("bad-request", "no model is loaded", "load one before running it")
-        return self._adapter
+    def _tell(self, _message: Message, _blob: bytes) -> Message:
+        return self._telemetry.read()
+
+    def _open_line(self, message: Message, _blob: bytes) -> Message:
+        self._edges.attach(gpio.open_line(message["spec"]))
+        return {}
+
+    def _loaded(self, message: Message) -> Tuple[Callable[[Any], None], Any]:
+        """Get the loaded model's invoke and its state."""
+        try:
+            return self._slots[message.get("slot", 0)]
+        except KeyError:
+            raise AgentError(
+                "bad-request", "no model is loaded", "load one before running it"
+            ) from None
 
 
 def _no_verb(message: Message) -> Message:

@@ -20,7 +20,15 @@ Host to agent, each with an ``id`` that its answer repeats::
     {"do": "warm", "limit_s": 5.0}
     {"do": "run", "index": 0, "passes": 5000, "deadline_s": 30.0, "guard_s": 0.5}
     {"do": "idle", "index": 0, "seconds": 5.0}
+    {"do": "draw", "chips": [1, 1, 0, …], "chip_s": 0.02}
+    {"do": "telemetry"}
+    {"do": "line", "spec": "gpiochip0:17"}
     {"do": "bye"}
+
+load, warm, run and draw take a ``slot``, 0 without: as many models stay loaded as slots are
+used, and a load frees its slot's former model first. A run takes ``dither_s`` and
+``dither_every``: a pause uniform on 0 to ``dither_s`` after every ``dither_every`` passes (1
+without) but the last.
 
 Agent to host::
 
@@ -29,11 +37,19 @@ Agent to host::
     {"id": …, "ok": true, …}
     {"id": …, "ok": false, "error": code, "message": …, "hint": …, "detail": …}
 
-A pass is one inference of a whole batch. warm, run and idle answer after their window with
-``start_board_ns``, ``stop_board_ns``, ``passes`` and ``done_board_ns``. Nothing travels in
-either direction during a window. A run sleeps ``guard_s`` before its busy edge and after
-its idle edge, and answers after that, also with ``guard_start_board_ns`` and
-``guard_stop_board_ns``: where the guard before begins and the guard after ends.
+A pass is one inference of a whole batch. warm, run, idle and draw answer after their window
+with ``start_board_ns``, ``stop_board_ns``, ``passes`` and ``done_board_ns``, the end of each
+pass (of a draw: its edges, to busy and to idle by turns). Nothing travels in either direction
+during a window. A run sleeps ``guard_s`` before its busy edge and after its idle edge, and
+answers after that, also with ``guard_start_board_ns`` and ``guard_stop_board_ns``: where the
+guard before begins and the guard after ends. warm and run add ``cpu_s``, the processor time
+that the agent's process, all threads, had between the edges; a run with pauses adds
+``begun_board_ns``, the begin of each pass.
+
+telemetry answers ``at_board_ns``, ``temperature_c``, ``frequency_hz``, ``load``,
+``memory_free_bytes``, ``governor``, each null where the board does not tell, and ``throttled``,
+a list of reasons for which the clock is held down now or was since the answer before. After
+line the trigger line of that name is high while the board is busy, markers included.
 """
 
 import hashlib

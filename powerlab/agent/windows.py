@@ -2,6 +2,7 @@
 
 import array
 import gc
+import random
 import time
 from typing import Any, Callable, Dict, List, Tuple
 
@@ -10,7 +11,7 @@ from powerlab.agent.clock import now_ns
 from powerlab.agent.faults import AgentError, reason
 
 MAX_PASSES = 2000000
-"""In one window; the stamps of more would not fit into one frame."""
+"""In one window; the stamps of more would not fit into one frame. Half of it with pauses."""
 
 Window = Dict[str, Any]
 
@@ -41,7 +42,7 @@ def run(
     state: Any,
     file: edges.EdgeFile,
     *,
-    index: int,
+    tag: int,
     passes: int,
     deadline_s: float,
     guard_s: float,
@@ -51,12 +52,7 @@ def run(
     Nothing but sleep happens for ``guard_s`` before the busy edge and after the idle edge:
     the reply is made afterwards. It tells where the guards begin and end.
     """
-    if not 1 <= passes <= MAX_PASSES:
-        raise AgentError(
-            "bad-request",
-            f"a run of {passes} passes cannot be timed",
-            f"ask for 1 to {MAX_PASSES} passes in one run",
-        )
+    _check_passes(passes, MAX_PASSES)
     done = array.array("q", bytes(8 * passes))
     limit_ns = round(deadline_s * 1e9)
 
@@ -70,7 +66,66 @@ def run(
                 return number + 1
         return passes
 
-    return _window(fixed, done, file, index, guard_s)
+    return _window(fixed, done, file, tag, guard_s=guard_s)
+
+
+def run_dithered(
+    invoke: Callable[[Any], None],
+    state: Any,
+    file: edges.EdgeFile,
+    *,
+    tag: int,
+    passes: int,
+    deadline_s: float,
+    guard_s: float,
+    dither_s: float,
+    dither_every: int,
+) -> Window:
+    """Infer as ``run`` does, with a pause after every ``dither_every`` passes but the last.
+
+    Each pause is slept between an idle and a busy edge, its length uniform on 0 to
+    ``dither_s``: that breaks a lock between inferences and samples (method section 2.3).
+    ``begun_board_ns`` of the reply says when each pass began.
+    """
+    _check_passes(passes, MAX_PASSES // 2)
+    if not (dither_s > 0 and dither_every >= 1):
+        raise AgentError(
+            "bad-request",
+            f"no pauses of up to {dither_s} s can follow every {dither_every} passes",
+            "ask for a pause above 0 s after every pass, or after every second one, …",
+        )
+    done, begun = (array.array("q", bytes(8 * passes)) for _ in range(2))
+    pauses = [random.uniform(0.0, dither_s) for _ in range((passes - 1) // dither_every)]
+    limit_ns = round(deadline_s * 1e9)
+
+    def paused(start: int) -> int:
+        now, publish, sleep, stop = now_ns, file.publish, time.sleep, start + limit_ns
+        at, coming = start, iter(pauses)
+        for number in range(passes):
+            begun[number] = at
+            invoke(state)
+            at = now()
+            done[number] = at
+            if at > stop:
+                return number + 1
+            if (number + 1) % dither_every == 0 and number + 1 < passes:
+                publish(edges.IDLE, tag, at)
+                sleep(next(coming))
+                at = now()
+                publish(edges.BUSY, tag, at)
+        return passes
+
+    reply = _window(paused, done, file, tag, guard_s=guard_s, pauses=len(pauses))
+    return dict(reply, begun_board_ns=begun[: reply["passes"]].tolist())
+
+
+def _check_passes(passes: int, most: int) -> None:
+    if not 1 <= passes <= most:
+        raise AgentError(
+            "bad-request",
+            f"a run of {passes} passes cannot be timed",
+            f"ask for 1 to {most} passes in one run",
+        )
 
 
 def idle(seconds: float) -> Window:
@@ -130,6 +185,8 @@ def _no_room() -> AgentError:
 
 
 def _failed(error: Exception) -> AgentError:
+    if isinstance(error, AgentError):  # the trigger line's
+        return error
     return AgentError(
         "inference-failed",
         f"the runtime failed in the middle of a window: {reason(error)}",
@@ -143,34 +200,38 @@ def _window(
     done: "array.array[int]",
     file: edges.EdgeFile,
     tag: int,
+    *,
     guard_s: float = 0.0,
+    pauses: int = 0,
 ) -> Window:
     """Run ``loop(start)``, which stamps into ``done``, between a busy and an idle edge.
 
     It returns how many stamps it took; the window ends with the last of them. Both guards
-    are slept inside, so that no reply is built and sent next to the window.
+    are slept inside, so that no reply is built and sent next to the window. ``pauses`` is
+    how many times the loop itself publishes an idle and a busy edge.
     """
-    if file.room() < 3:
+    if file.room() < 3 + 2 * pauses:
         raise _no_room()
     gc.collect()
     gc.disable()
     try:
         guard_start = now_ns()
         time.sleep(guard_s)
-        start, stop, passes = _busy(loop, done, file, tag)
+        start, stop, passes, cpu_s = _busy(loop, done, file, tag)
         time.sleep(guard_s)
         guard_stop = now_ns()
     finally:
         gc.enable()
     guards = {"guard_start_board_ns": guard_start, "guard_stop_board_ns": guard_stop}
-    return dict(_reply(start, stop, done[:passes]), **guards)
+    return dict(_reply(start, stop, done[:passes]), cpu_s=cpu_s, **guards)
 
 
 def _busy(
     loop: Callable[[int], int], done: "array.array[int]", file: edges.EdgeFile, tag: int
-) -> Tuple[int, int, int]:
-    """Get start, stop and the number of passes of the loop, its edges published."""
+) -> Tuple[int, int, int, float]:
+    """Get start, stop, the number of passes and the CPU time of the loop, its edges published."""
     stop = 0
+    cpu_before = time.process_time()
     start = now_ns()
     try:
         file.publish(edges.BUSY, tag, start)
@@ -180,7 +241,7 @@ def _busy(
         raise _failed(error) from error
     finally:
         file.publish(edges.IDLE, tag, stop or now_ns())
-    return start, stop, passes
+    return start, stop, passes, time.process_time() - cpu_before
 
 
 def _reply(start: int, stop: int, done: "array.array[int]") -> Window:

@@ -1,133 +1,136 @@
-"""Joining clocks: the board's and the meter's, each mapped to the host's.
+"""The board's clock on the host's: fitted from bursts of exchanges, and mapped.
 
-Every instant a computer stamps arrives late, never early, so the truth runs along the
-lower edge of a cloud of delays. That edge is a line under all points which maximises
-their sum (Moon, Skelly and Towsley 1999); it is the segment of the lower convex hull
-above which the mean abscissa lies (Zhang, Liu and Xia 2002).
+A line first, from the lower envelopes of the delays there and back. Where the bursts show
+that it is none (boards warm under load and their crystals move) the offset runs from burst
+to burst instead.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import numpy as np
 
-from powerlab.records import (
-    ClockExchanges,
-    ClockFit,
-    FloatArray,
-    Int64Array,
-    MeterTrace,
-    SampleClock,
-)
-from powerlab.units import NS_PER_S, nanoseconds
+from powerlab.analysis.bursts import Bursts, Delays, bursts_of, delays_of, envelope_line
+from powerlab.records import ClockExchanges, ClockFit, FloatArray, Int64Array, RunClock
 
-BURST_GAP_NS = NS_PER_S // 2
-"""Exchanges further apart than this belong to different bursts."""
+Bend = tuple[tuple[float, float], ...]
 
+SWING_PPM = 5.0
+"""By how much a board's rate commonly moves with its load; bursts farther apart than the load
+lasts cannot tell it."""
 
-def lower_envelope(x: FloatArray, y: FloatArray) -> tuple[float, float]:
-    """Fit the line ``y = intercept + slope * x`` that lies under all points, closest to them.
-
-    ``x`` need not be sorted; two arrays of equal length, at least one point. With points at
-    a single abscissa the slope is 0. Returns ``(intercept, slope)``.
-    """
-    order = np.lexsort((y, x))
-    hull: list[tuple[float, float]] = []
-    for px, py in zip(x[order].tolist(), y[order].tolist(), strict=True):
-        if hull and px == hull[-1][0]:
-            continue
-        while len(hull) > 1 and _turns_down(hull[-2], hull[-1], (px, py)):
-            hull.pop()
-        hull.append((px, py))
-    if len(hull) == 1:
-        return hull[0][1], 0.0
-    centre = float(np.mean(x))
-    straddles = (edge for edge in itertools.pairwise(hull) if edge[1][0] >= centre)
-    (x0, y0), (x1, y1) = next(straddles)
-    slope = (y1 - y0) / (x1 - x0)
-    return y0 - slope * x0, slope
-
-
-def _turns_down(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> bool:
-    return (b[1] - a[1]) * (c[0] - a[0]) >= (c[1] - a[1]) * (b[0] - a[0])
-
-
-def offset_and_delay(exchanges: ClockExchanges) -> tuple[Int64Array, Int64Array]:
-    """Get the offset (board minus host) and the round trip of each exchange, in ns.
-
-    Cristian's and NTP's algebra (RFC 5905 section 8); |error| of an offset is at most
-    half of its round trip.
-    """
-    forward = exchanges.t2_board_ns - exchanges.t1_ns
-    backward = exchanges.t3_board_ns - exchanges.t4_ns
-    delay = forward - backward
-    return (forward + backward) // 2, delay
+CRYSTAL_PPM = 100.0
+"""What a crystal promises: exchanges too few or too close to tell a rate better tell none."""
 
 
 def fit_board_clock(exchanges: ClockExchanges) -> ClockFit:
     """Fit the board's clock against the host's from all exchanges of a measurement.
 
-    A line first: slope and level from the lower envelopes of the forward and of the
-    backward delays. Then the test of that line: each burst bounds the offset from both
-    sides (no message arrives before it was sent), and where the line leaves a burst's
-    bounds the clock's rate has moved, so the offset is interpolated between the bursts.
+    At least one exchange, in any order. ``u_offset_ns`` is for instants between the first
+    burst and the last: half the shortest round trip (rectangular: an asymmetry of the two
+    ways cannot be seen), what the bursts leave, and what the rate may do between them.
     """
-    reference = int(exchanges.t1_ns.mean())
-    offset, delay = offset_and_delay(exchanges)
-    base = int(offset[np.argmin(delay)])
-    forward = (exchanges.t2_board_ns - exchanges.t1_ns - base).astype(np.float64)
-    backward = (exchanges.t4_ns - exchanges.t3_board_ns + base).astype(np.float64)
-    sent = (exchanges.t1_ns - reference).astype(np.float64)
-    received = (exchanges.t4_ns - reference).astype(np.float64)
-    level_f, slope_f = lower_envelope(sent, forward)
-    level_b, slope_b = lower_envelope(received, backward)
-    level, slope = (level_f - level_b) / 2, (slope_f - slope_b) / 2
-    at, low, high = _burst_bounds((sent + received) / 2, -backward, forward)
-    deviation = (low + high) / 2 - (level + slope * at)
-    straight = bool(np.all(np.abs(deviation) <= (high - low) / 2 + 1))
-    shortest = int(delay.min())
-    spread = _spread(deviation) if straight else _curvature(at, deviation)
-    u_offset = math.hypot(shortest / 2 / math.sqrt(3), spread)
-    span = max(float(np.ptp(sent)), 1.0)
+    delays = delays_of(exchanges)
+    bursts = bursts_of(delays)
+    level, slope, u_slope = _line(delays, bursts)
+    deviation = bursts.middle - (level + (slope - bursts.rate) * bursts.at)
+    left = float(np.sqrt(np.mean(deviation**2)))
+    bend: Bend = ()
+    if not _is_straight(deviation, bursts.u_middle):
+        smooth, u_smooth = _smooth(bursts.at, deviation, bursts.u_middle)
+        bend = tuple(zip(bursts.at.tolist(), smooth.tolist(), strict=True))
+        left = float(np.sqrt(np.mean(u_smooth**2)))
+        u_slope = _u_between(bursts.at, u_smooth)
+    asymmetry = delays.round_trip_min_ns / 2 / math.sqrt(3)
     return ClockFit(
-        reference_ns=reference,
-        offset_ns=base + round(level),
+        reference_ns=delays.reference_ns,
+        offset_ns=delays.base_ns + round(level),
         skew_ppm=slope * 1e6,
-        u_offset_ns=u_offset,
-        u_skew_ppm=u_offset * math.sqrt(2) / span * 1e6,
-        round_trip_min_ns=shortest,
+        u_offset_ns=math.hypot(asymmetry, left, _u_inside(bursts.at, _swing(bend))),
+        u_skew_ppm=u_slope * 1e6,
+        round_trip_min_ns=delays.round_trip_min_ns,
         residual_ns=float(np.max(np.abs(deviation))),
-        exchanges=len(offset),
-        bend=() if straight else tuple(zip(at.tolist(), deviation.tolist(), strict=True)),
+        exchanges=len(delays.sent),
+        bend=bend,
     )
 
 
-def _burst_bounds(
-    middle: FloatArray, low: FloatArray, high: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Get, for each burst, its middle instant and the tightest bounds of the offset."""
-    breaks = np.flatnonzero(np.diff(middle) > BURST_GAP_NS) + 1
-    bursts = np.split(np.arange(len(middle)), breaks)
-    return (
-        np.array([middle[burst].mean() for burst in bursts]),
-        np.array([low[burst].max() for burst in bursts]),
-        np.array([high[burst].min() for burst in bursts]),
-    )
+def _line(delays: Delays, bursts: Bursts) -> tuple[float, float, float]:
+    """Get level, slope and the slope's u of the line between the two envelopes of delays."""
+    level, slope = envelope_line(delays)
+    weight = 1 / np.maximum(bursts.u_middle, 1.0) ** 2
+    arm = bursts.at - np.average(bursts.at, weights=weight)
+    u_slope = 1 / math.sqrt(max(float(np.sum(weight * arm**2)), 1e-30))
+    if len(bursts.at) == 1:
+        # Each half of a burst sets its bounds with about twice the error of the whole.
+        u_slope = 8 * float(bursts.u_middle[0]) / max(float(np.ptp(delays.sent)), 1.0)
+    limit = CRYSTAL_PPM * 1e-6 / math.sqrt(3)
+    if u_slope < limit:
+        return level, slope, u_slope
+    offsets = bursts.middle + bursts.rate * bursts.at
+    return float(np.average(offsets, weights=weight)), 0.0, limit
 
 
-def _spread(deviation: FloatArray) -> float:
-    return float(np.sqrt(np.mean(deviation**2)))
+def _is_straight(deviation: FloatArray, u: FloatArray) -> bool:
+    """Tell whether the bursts lie on the line within their noise (chi-squared, 3 sigma).
+
+    Two are on a line in any case.
+    """
+    count = len(deviation)
+    if count < 3:
+        return True
+    chi_squared = float(np.sum((deviation / np.maximum(u, 1.0)) ** 2))
+    return chi_squared <= count + 3 * math.sqrt(2 * count)
 
 
-def _curvature(at: FloatArray, deviation: FloatArray) -> float:
-    """Get how far bursts lie from the chord of their neighbours: what interpolation may miss."""
-    if len(at) < 3:
-        return _spread(deviation)
-    part = (at[1:-1] - at[:-2]) / (at[2:] - at[:-2])
-    chord = deviation[:-2] + part * (deviation[2:] - deviation[:-2])
-    return _spread(deviation[1:-1] - chord) / math.sqrt(1.5)
+def _smooth(at: FloatArray, deviation: FloatArray, u: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Weigh each burst against its neighbours; returns the deviations and their u.
+
+    The rate of each stretch between bursts differs from the line's by ``SWING_PPM`` or so: a
+    Kalman smoother of a random walk (Rauch, Tung and Striebel 1965), which follows narrow
+    bursts and bridges wide ones.
+    """
+    step = (SWING_PPM * 1e-6 * np.diff(at)) ** 2
+    variance = np.maximum(u, 1.0) ** 2
+    forth = _filter(deviation, variance, step)
+    back = _filter(deviation[::-1], variance[::-1], step[::-1])
+    # Each direction's prediction of a burst from the others, and the burst itself.
+    weights = np.stack((1 / variance, forth[1], back[1][::-1]))
+    values = np.stack((deviation, forth[0], back[0][::-1]))
+    total = weights.sum(axis=0)
+    return (weights * values).sum(axis=0) / total, 1 / np.sqrt(total)
+
+
+def _filter(
+    values: FloatArray, variance: FloatArray, step: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Predict each value of a random walk from those before it; values and weights."""
+    predicted, weight = np.zeros(len(values)), np.zeros(len(values))
+    for index in range(1, len(values)):
+        before = 1 / variance[index - 1] + weight[index - 1]
+        gain = 1 / variance[index - 1] / before
+        predicted[index] = predicted[index - 1] + gain * (values[index - 1] - predicted[index - 1])
+        weight[index] = 1 / (1 / before + step[index - 1])
+    return predicted, weight
+
+
+def _u_between(at: FloatArray, u: FloatArray) -> float:
+    """Get the u of the rate between neighbouring bursts, over the measurement."""
+    span = np.diff(at)
+    return math.sqrt(float(np.average((u[1:] ** 2 + u[:-1] ** 2) / span**2, weights=span)))
+
+
+def _u_inside(at: FloatArray, swing: float) -> float:
+    """Get how far the clock may leave the chord between two bursts, on average.
+
+    At ``g`` of a stretch ``L`` it leaves it by ``swing * g * (L - g) / L`` at most, for a rate
+    that changes once; the mean square of that over the stretch is ``(swing * L)**2 / 30``.
+    """
+    span = np.diff(at)
+    if not len(span):
+        return 0.0
+    return swing * math.sqrt(float(np.average(span**2, weights=span)) / 90)
 
 
 def board_to_host(fit: ClockFit, board_ns: Int64Array) -> Int64Array:
@@ -141,72 +144,48 @@ def board_to_host(fit: ClockFit, board_ns: Int64Array) -> Int64Array:
     return host
 
 
-def fit_sample_clock(trace: MeterTrace) -> SampleClock:
-    """Find when each sample of a meter was taken, on the host's clock.
+def u_of_mapped(fit: ClockFit, exchanges: ClockExchanges, host_ns: Int64Array) -> FloatArray:
+    """Get the standard uncertainty of mapped instants, float64 ns of the same shape.
 
-    A meter with a clock of its own is bracketed by its polls: reading ``completed - 1``
-    was available before the reply arrived, reading ``completed`` was not when the poll
-    was sent. The two envelopes of these bounds enclose the meter's clock. Without one,
-    a sample is stamped by its arrival.
+    ``host_ns`` is where they lie. Between the exchanges it is that of the fit; beyond the first
+    and the last of them it grows by what the rate may do there.
     """
-    if trace.device_ns is None:
-        return _arrival_clock(trace)
-    device = trace.device_ns
-    before = _bound(trace.poll_completed - 1, trace.poll_received_ns, device)
-    after = _bound(trace.poll_completed, trace.poll_sent_ns, device)
-    origin = int(trace.poll_sent_ns[0]) - int(device[0])
-    x_before, y_before = _excess(*before, origin)
-    x_after, y_after = _excess(*after, origin)
-    top, slope_top = lower_envelope(x_before, y_before)
-    if len(x_after):
-        bottom, slope_bottom = lower_envelope(x_after, -y_after)
-        bottom, slope_bottom = -bottom, -slope_bottom
-    else:
-        bottom, slope_bottom = top - trace.setup.interval_s * NS_PER_S, slope_top
-    level, slope = (top + bottom) / 2, (slope_top + slope_bottom) / 2
-    centre = float(np.mean(x_before))
-    gap = abs((top - bottom) + (slope_top - slope_bottom) * centre) / 2
-    available = device + origin + np.rint(level + slope * device).astype(np.int64)
-    u_ns = math.hypot(gap, trace.setup.latency_limit_s * NS_PER_S) / math.sqrt(3)
-    span = max(float(np.ptp(device)), 1.0)
-    return _sample_clock(
-        trace,
-        available,
-        u_ns=u_ns,
-        rate_ppm=slope * 1e6,
-        u_rate_ppm=gap * 2 / span / math.sqrt(3) * 1e6,
+    first, last = exchanges.t1_ns.min(), exchanges.t4_ns.max()
+    beyond = np.maximum(0, np.maximum(first - host_ns, host_ns - last))
+    since = (host_ns - fit.reference_ns) * (fit.u_skew_ppm * 1e-6 if not fit.bend else 0.0)
+    u: FloatArray = np.sqrt(fit.u_offset_ns**2 + since**2 + (_swing(fit.bend) * beyond) ** 2)
+    return u
+
+
+def clock_at(fit: ClockFit, host_ns: int) -> RunClock:
+    """Get how the board's clock stood to the host's at one instant between the exchanges.
+
+    The rate is the mean between the bursts around the instant, the residual how far these
+    lie off the straight line (off a line that holds: the farthest burst). The rate at the very
+    instant may be another by what the load does to it, which its u holds.
+    """
+    since = float(host_ns - fit.reference_ns)
+    offset, skew_ppm, residual = 0.0, fit.skew_ppm, fit.residual_ns
+    if fit.bend:
+        at, deviation = np.array(fit.bend).T
+        after = int(np.clip(np.searchsorted(at, since), 1, len(at) - 1))
+        near = slice(after - 1, after + 1)
+        offset = float(np.interp(since, at, deviation))
+        skew_ppm += float(np.diff(deviation[near])[0] / np.diff(at[near])[0]) * 1e6
+        residual = float(np.abs(deviation[near]).max())
+    return RunClock(
+        offset_ns=fit.offset_ns + round(fit.skew_ppm * 1e-6 * since + offset),
+        u_offset_ns=fit.u_offset_ns,
+        skew_ppm=skew_ppm,
+        u_skew_ppm=math.hypot(fit.u_skew_ppm, _swing(fit.bend) * 1e6 / math.sqrt(12)),
+        residual_ns=residual,
     )
 
 
-def _bound(
-    index: Int64Array, instant: Int64Array, device: Int64Array
-) -> tuple[Int64Array, Int64Array]:
-    usable = (index >= 0) & (index < len(device))
-    return device[index[usable]], instant[usable]
-
-
-def _excess(device: Int64Array, host: Int64Array, origin: int) -> tuple[FloatArray, FloatArray]:
-    return device.astype(np.float64), (host - device - origin).astype(np.float64)
-
-
-def _arrival_clock(trace: MeterTrace) -> SampleClock:
-    middle = (trace.poll_sent_ns + trace.poll_received_ns) // 2
-    poll = np.searchsorted(trace.poll_completed, np.arange(len(trace.values)), side="right")
-    arrival = middle[np.minimum(poll, len(middle) - 1)]
-    # A reading that is asked for has waited for up to one interval since it was taken.
-    half_wait_ns = trace.setup.interval_s * NS_PER_S / 2
-    u_ns = math.hypot(half_wait_ns, trace.setup.latency_limit_s * NS_PER_S) / math.sqrt(3)
-    available = arrival - round(half_wait_ns)
-    return _sample_clock(trace, available, u_ns=u_ns, rate_ppm=0.0, u_rate_ppm=0.0)
-
-
-def _sample_clock(
-    trace: MeterTrace, available: Int64Array, *, u_ns: float, rate_ppm: float, u_rate_ppm: float
-) -> SampleClock:
-    stop = available - nanoseconds(trace.setup.latency_s)
-    start = stop - nanoseconds(trace.setup.interval_s)
-    near = np.diff(stop) <= nanoseconds(1.5 * trace.setup.interval_s)
-    start[1:] = np.where(near, stop[:-1], start[1:])
-    return SampleClock(
-        start_ns=start, stop_ns=stop, u_ns=u_ns, rate_ppm=rate_ppm, u_rate_ppm=u_rate_ppm
-    )
+def _swing(bend: Bend) -> float:
+    """Get how far rates in a measurement lie apart, as a fraction; the usual at least."""
+    usual = SWING_PPM * 1e-6
+    if not bend:
+        return usual
+    at, deviation = np.array(bend).T
+    return max(usual, float(np.ptp(np.diff(deviation) / np.diff(at))))

@@ -66,6 +66,7 @@ def conclude(
         findings=findings,
         truth=None,
         price=price,
+        latency=done.latency,
     )
     return result, aligned
 

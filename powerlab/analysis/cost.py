@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from powerlab.analysis.uncertainty import component, quantity
-from powerlab.records import Component, Price, Quantity
+from powerlab.records import Price, Quantity
 from powerlab.units import SECONDS_PER_YEAR
 
 
@@ -17,14 +18,10 @@ def performance_per_cost(throughput: Quantity, price: Price) -> Quantity:
     """
     value = throughput.value * price.life_years * SECONDS_PER_YEAR / float(price.money.amount)
     scale = value / throughput.value if throughput.value else math.nan
-    budget = [_scaled(line, scale) for line in throughput.budget]
+    budget = [replace(line, u=line.u * scale) for line in throughput.budget]
     if price.u_relative > 0:
-        source = f"{price.basis}, {price.money.date}"
-        budget.append(component("price", "B", price.u_relative * value, source=source))
+        money, u = price.money, price.u_relative * value
+        tag = f"{money.amount} {money.currency} {money.date} {price.source}/price"
+        source = f"{price.basis}, {money.date}"
+        budget.append(component("price", "B", -u, source=source, input_=tag))
     return quantity("performance_per_cost", f"1/{price.money.currency}", value, budget)
-
-
-def _scaled(line: Component, scale: float) -> Component:
-    return component(
-        line.name, line.kind, line.u * scale, line.distribution, dof=line.dof, source=line.source
-    )

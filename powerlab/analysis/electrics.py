@@ -15,8 +15,8 @@ class Circuit:
     """The corrections between reading and power; each field is an input of the budget.
 
     Gains multiply and offsets add to readings; ``supply_voltage_v`` is used where no
-    channel reads volts; ``burden_ohm`` is the meter's own series resistance and
-    ``cable_ohm`` that of the leads behind it.
+    channel reads volts; ``burden_ohm`` is the meter's own series resistance, ``cable_ohm``
+    that of the leads behind it and ``source_ohm`` that within the supply.
     """
 
     gain: Mapping[str, float]
@@ -24,6 +24,7 @@ class Circuit:
     supply_voltage_v: float
     burden_ohm: float
     cable_ohm: float
+    source_ohm: float
 
     def with_gain(self, channel: str, value: float) -> Circuit:
         """Get a copy with one channel's gain replaced."""
@@ -42,6 +43,7 @@ def nominal_circuit(setup: MeterSetup, wiring: Wiring) -> Circuit:
         supply_voltage_v=wiring.supply_voltage_v or 0.0,
         burden_ohm=setup.burden_ohm,
         cable_ohm=wiring.cable_ohm,
+        source_ohm=wiring.source_ohm,
     )
 
 
@@ -50,10 +52,8 @@ def boundary_power(
 ) -> FloatArray:
     """Get the power [W] of each sample at the wiring's boundary.
 
-    ``values`` is float64 ``(n, channels)``. A supply voltage read once at the board under
-    load belongs to ``active_current_a``: at another current the drop over the leads differs.
-    The ammeter's burden comes off it unless the ammeter was in the circuit then. A nominal
-    voltage is the supply's, before both drops.
+    ``values`` is float64 ``(n, channels)``; ``active_current_a`` the mean current under load,
+    at which volts that were read once were read.
     """
     column = {name: index for index, name in enumerate(setup.channels)}
 
@@ -65,36 +65,73 @@ def boundary_power(
     if "power" in column:
         return reading("power")
     current = reading("current")
-    board_v = _board_voltage(
-        reading("voltage") if "voltage" in column else None,
-        current,
-        wiring,
-        circuit,
-        active_current_a,
-    )
-    volts = board_v
-    if wiring.boundary is Boundary.DC:
-        volts = board_v + current * circuit.cable_ohm
-    power: FloatArray = volts * current
+    source_v, ohm = _behind(setup, wiring, circuit, active_current_a)
+    volts = reading("voltage") if "voltage" in column else source_v
+    power: FloatArray = (volts - current * ohm) * current
     return power
 
 
-def _board_voltage(
-    voltage: FloatArray | None,
-    current: FloatArray,
-    wiring: Wiring,
-    circuit: Circuit,
-    active_current_a: float,
+def readings_basis(values: FloatArray, setup: MeterSetup) -> FloatArray:
+    """Get the monomials of the readings of which power is a weighted sum, ``(terms, n)``.
+
+    1 and the power, or 1, the current and its square and, where the meter reads volts, these
+    and their product with the current. ``power_weights`` has the weights.
+    """
+    column = {name: values[:, index] for index, name in enumerate(setup.channels)}
+    if "power" in column:
+        terms = np.empty((2, len(values)))
+        terms[1] = column["power"]
+    else:
+        terms = np.empty((5 if "voltage" in column else 3, len(values)))
+        terms[1] = column["current"]
+        np.multiply(terms[1], terms[1], out=terms[2])
+        if "voltage" in column:
+            terms[3] = column["voltage"]
+            np.multiply(terms[3], terms[1], out=terms[4])
+    terms[0] = 1.0
+    return terms
+
+
+def power_weights(
+    setup: MeterSetup, wiring: Wiring, circuit: Circuit, active_current_a: float
 ) -> FloatArray:
-    """Get the volts at the board's input terminals for each sample."""
-    if voltage is None:
-        apart_a = current - active_current_a
-        in_meter_a = apart_a if wiring.supply_voltage_origin == "circuit" else current
-        in_leads_a = current if wiring.supply_voltage_origin == "nominal" else apart_a
-        drop = in_meter_a * circuit.burden_ohm + in_leads_a * circuit.cable_ohm
-        volts: FloatArray = circuit.supply_voltage_v - drop
-        return volts
-    if wiring.voltage_sense is VoltageSense.BOARD:
-        return voltage
-    behind: FloatArray = np.asarray(voltage - current * circuit.cable_ohm)
-    return behind
+    """Get the weight of each term of ``readings_basis`` in the power, ``(terms,)``.
+
+    ``boundary_power`` multiplied out: with it the corrections act on sums over samples just
+    as they would on each sample.
+    """
+    if "power" in setup.channels:
+        return np.array([circuit.offset["power"], circuit.gain["power"]])
+    source_v, ohm = _behind(setup, wiring, circuit, active_current_a)
+    gain, offset = circuit.gain["current"], circuit.offset["current"]
+    resistive = np.array([-ohm * offset**2, -2 * ohm * gain * offset, -ohm * gain**2])
+    if "voltage" not in setup.channels:
+        return resistive + source_v * np.array([offset, gain, 0.0])
+    gain_v, offset_v = circuit.gain["voltage"], circuit.offset["voltage"]
+    linear = resistive + offset_v * np.array([offset, gain, 0.0])
+    return np.array([*linear, gain_v * offset, gain_v * gain])
+
+
+def _behind(
+    setup: MeterSetup, wiring: Wiring, circuit: Circuit, active_current_a: float
+) -> tuple[float, float]:
+    """Get the volts at no current and the resistance behind which the boundary sees them.
+
+    Volts that a channel reads all along (the first figure is 0 then) lose the leads' drop if
+    they are taken before the leads. Volts read once at the board under load belong to
+    ``active_current_a``: at another current the drop over the leads and within the supply
+    differs; the ammeter's burden comes off them unless the ammeter was in the circuit then.
+    A nominal voltage is the supply's, whatever it delivers, before both drops.
+    """
+    regained = circuit.cable_ohm if wiring.boundary is Boundary.DC else 0.0
+    if "voltage" in setup.channels:
+        at_board = wiring.voltage_sense is VoltageSense.BOARD
+        return 0.0, (0.0 if at_board else circuit.cable_ohm) - regained
+    inner = circuit.burden_ohm + circuit.cable_ohm
+    if wiring.supply_voltage_origin == "nominal":
+        return circuit.supply_voltage_v, inner - regained
+    held = circuit.cable_ohm + circuit.source_ohm
+    if wiring.supply_voltage_origin == "circuit":
+        held += circuit.burden_ohm
+    source_v = circuit.supply_voltage_v + active_current_a * held
+    return source_v, inner + circuit.source_ohm - regained

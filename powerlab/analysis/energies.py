@@ -1,30 +1,32 @@
 """The energy of every run and the idle level, for one setting of all corrections.
 
 ``evaluate`` is the measurement model ``y = f(x)`` of the GUM: the budget perturbs its inputs
-one by one, so that every correction reaches every quantity through the same arithmetic.
+one by one, so that every correction reaches every quantity through the same arithmetic. All
+samples are reduced beforehand (``reduction``); an evaluation is arithmetic on windows.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from powerlab.analysis.electrics import Circuit, boundary_power, nominal_circuit
-from powerlab.analysis.integrate import (
-    PowerTrace,
-    integrate,
-    mean_inside,
-    power_trace,
-    standard_error,
-)
+from powerlab.analysis.clocks import clock_at
+from powerlab.analysis.dense import BLOCK
+from powerlab.analysis.electrics import Circuit, boundary_power, nominal_circuit, power_weights
+from powerlab.analysis.gaps import gap_limit_j
+from powerlab.analysis.integrate import PowerTrace, mean_inside, power_trace, standard_error
+from powerlab.analysis.passes import pass_energies
+from powerlab.analysis.reduction import Readings, WindowTerms, reduce_windows
+from powerlab.analysis.timeline import Timeline, timeline
 from powerlab.records import (
     Aligned,
     Averaging,
     Capture,
     FloatArray,
+    PassEnergies,
+    RunClock,
     SampleClock,
     SampleFlag,
     Window,
@@ -57,7 +59,9 @@ class Energies:
     """What one evaluation yields: per run (float64 ``(runs,)``) and for the idle phases.
 
     ``gross_j`` and ``net_j`` are energies per inference, ``active_w`` the mean power inside
-    the runs.
+    the runs. ``gap_limit_j`` is the half-width per inference of what gaps may hide;
+    ``unusable_inside`` counts the unusable samples in the runs, their guards and the idle
+    phases. ``power`` has every correction at its best estimate, whatever the inputs were.
     """
 
     gross_j: FloatArray
@@ -66,6 +70,7 @@ class Energies:
     idle_w: float
     u_idle_w: float
     gap_limit_j: float
+    unusable_inside: int
     runs: tuple[WindowEnergy, ...]
     power: PowerTrace
 
@@ -75,65 +80,110 @@ class Energies:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A capture made ready for evaluation: what does not depend on the corrections."""
+    """A capture made ready for evaluation: what does not depend on the corrections.
+
+    ``terms`` are those of unshifted samples; ``u_idles_w`` has the noise of each idle level,
+    ``clocks`` and ``passes`` have what is told of each run besides its energy.
+    """
 
     capture: Capture
     aligned: Aligned
-    usable: np.ndarray
+    timeline: Timeline
+    readings: Readings
     active_current_a: float
-    guard_ns: int
+    terms: WindowTerms
+    u_idles_w: FloatArray
+    clocks: tuple[RunClock, ...]
+    passes: tuple[PassEnergies | None, ...]
+    gap_limit_j: float
+    unusable_inside: int
 
-    @property
-    def point_interval_ns(self) -> int:
-        """Get the nominal interval of a meter that reads points, 0 for one that reads means."""
-        setup = self.capture.trace.setup
-        return nanoseconds(setup.interval_s) if setup.averaging is Averaging.POINT else 0
-
-    @property
-    def trim_ns(self) -> int:
-        """Get how far inside a run the load's edges may still show: supply lag and clocks."""
-        lag_s = 5 * self.capture.wiring.supply_lag_limit_s
-        return nanoseconds(lag_s) + round(3 * self.aligned.clock.u_ns)
+    def __post_init__(self) -> None:
+        freeze_arrays(self)
 
     @property
     def runs(self) -> tuple[Window, ...]:
-        """Get the windows of the counted runs in their order."""
-        return tuple(window for window in self.aligned.windows if window.kind == "run")
+        """Get the windows of the counted runs in their order of time."""
+        return self.timeline.runs
 
     @property
     def idles(self) -> tuple[Window, ...]:
-        """Get the windows of the long idle phases, before and after the runs."""
-        return tuple(window for window in self.aligned.windows if window.kind == "idle")
+        """Get the windows of the long idle phases, before, between and after the runs."""
+        return self.timeline.idles
+
+    @property
+    def guard_ns(self) -> int:
+        """Get how much undisturbed idle lies on each side of every run."""
+        return self.timeline.guard_ns
+
+    @property
+    def trim_ns(self) -> int:
+        """Get how far inside a run the load's edges may still show."""
+        return self.timeline.trim_ns
 
 
 def build_model(capture: Capture, aligned: Aligned) -> Model:
-    """Prepare a capture: which samples count, how much idle lies around each run."""
+    """Prepare a capture: which samples count, what power each tells, and their sums."""
     usable = (aligned.flags & UNUSABLE) == 0
-    usable &= np.isfinite(aligned.values).all(axis=1)
-    model = Model(capture, aligned, usable, 0.0, _guard_ns(aligned))
-    if "current" not in capture.trace.setup.channels:
-        return model
-    column = capture.trace.setup.channels.index("current")
-    current = power_trace(
-        aligned.clock, aligned.values[usable, column], usable, model.point_interval_ns
+    for channel in aligned.values.T:
+        usable &= np.isfinite(channel)
+    when = timeline(capture, aligned)
+    readings, active_a = _readings(capture, aligned, usable, when)
+    power = readings.power
+    terms = reduce_windows(readings, when, lag_ns=_lag_ns(capture))
+    return Model(
+        capture=capture,
+        aligned=aligned,
+        timeline=when,
+        readings=readings,
+        active_current_a=active_a,
+        terms=terms,
+        u_idles_w=np.array(
+            [standard_error(power.power_w[power.inside(*span)]) for span in when.idle]
+        ),
+        clocks=tuple(clock_at(aligned.board_clock, _middle_ns(run)) for run in when.runs),
+        passes=tuple(pass_energies(power, run) for run in when.runs),
+        gap_limit_j=gap_limit_j(power, when, terms.gaps),
+        unusable_inside=_touching(aligned.clock, ~usable, when),
     )
-    means = [mean_inside(current, run.start_ns, run.stop_ns)[0] for run in model.runs]
-    return replace(model, active_current_a=float(np.nanmean(means)))
 
 
-def _guard_ns(aligned: Aligned) -> int:
-    """Get how much undisturbed idle lies on each side of every run.
+def _readings(
+    capture: Capture, aligned: Aligned, usable: np.ndarray, when: Timeline
+) -> tuple[Readings, float]:
+    """Get the usable samples with their power, and the mean current under load as read."""
+    setup, wiring = capture.trace.setup, capture.wiring
+    point_ns = nanoseconds(setup.interval_s) if setup.averaging is Averaging.POINT else 0
+    values = aligned.values if usable.all() else aligned.values[usable]
+    trace = power_trace(aligned.clock, values[:, 0], usable, point_ns)
+    active_a = 0.0
+    if "current" in setup.channels:
+        current = replace(trace, power_w=values[:, setup.channels.index("current")])
+        means = np.array([mean_inside(current, run.start_ns, run.stop_ns)[0] for run in when.runs])
+        known = means[np.isfinite(means)]
+        active_a = float(known.mean()) if len(known) else math.nan
+    circuit, power_w = nominal_circuit(setup, wiring), np.empty(len(values))
+    for block in (slice(at, at + BLOCK) for at in range(0, len(values), BLOCK)):
+        power_w[block] = boundary_power(values[block], setup, wiring, circuit, active_a)
+    return Readings(values, setup, replace(trace, power_w=power_w)), active_a
 
-    The shortest recorded guard; without any, half of the shortest pause between
-    neighbouring busy windows.
-    """
-    guards = [w.stop_ns - w.start_ns for w in aligned.windows if w.kind == "guard"]
-    if guards:
-        return min(guards)
-    busy = [w for w in aligned.windows if w.kind in ("run", "warm-up")]
-    busy.sort(key=lambda window: window.start_ns)
-    pauses = [(after.start_ns - w.stop_ns) // 2 for w, after in itertools.pairwise(busy)]
-    return max(0, min([*pauses, NS_PER_S]))
+
+def _touching(clock: SampleClock, wanted: np.ndarray, when: Timeline) -> int:
+    """Count the wanted samples that touch a run, its guards or an idle phase."""
+    start, stop = clock.start_ns[wanted], clock.stop_ns[wanted]
+    touching = np.zeros(len(start), dtype=bool)
+    for first, last in (*when.whole, *when.idle):
+        touching |= (stop > first) & (start < last)
+    return int(np.count_nonzero(touching))
+
+
+def _lag_ns(capture: Capture) -> int:
+    """Get the supply's lag at the middle of its limits."""
+    return nanoseconds(capture.wiring.supply_lag_limit_s / 2)
+
+
+def _middle_ns(window: Window) -> int:
+    return (window.start_ns + window.stop_ns) // 2
 
 
 def nominal_inputs(capture: Capture) -> Inputs:
@@ -146,104 +196,83 @@ def nominal_inputs(capture: Capture) -> Inputs:
 
 def evaluate(model: Model, inputs: Inputs) -> Energies:
     """Evaluate the measurement model at one setting of its inputs."""
-    power = _power(model, inputs)
-    levels = [_idle_level(power, window, model.trim_ns) for window in model.idles]
-    idle_w, u_idle_w = _idle(levels)
-    runs = tuple(
-        _run_energy(model, inputs, power, run, _baseline(levels, run) + inputs.idle_shift_w)
-        for run in model.runs
-    )
+    terms, shift_ns = model.terms, round(inputs.sample_shift_ns)
+    if shift_ns:
+        lag_ns = _lag_ns(model.capture)
+        terms = reduce_windows(model.readings, model.timeline, lag_ns=lag_ns, shift_ns=shift_ns)
+    weights = _weights(model, inputs.circuit)
+    levels_w = terms.idle @ weights
+    idle_w = float(levels_w.mean()) + inputs.idle_shift_w
+    runs = _run_energies(model, inputs, terms, weights, _baselines(model, levels_w))
     duration = np.array([(run.stop_ns - run.start_ns) / NS_PER_S for run in runs])
     count = np.array([run.inferences for run in runs], dtype=np.float64)
     gross = np.array([run.energy_j for run in runs]) / count
     active = np.array([run.interior_j for run in runs]) / (duration * inputs.time_scale)
-    idle_j = (idle_w + inputs.idle_shift_w) * duration * inputs.time_scale
     return Energies(
         gross_j=gross,
-        net_j=gross - idle_j / count,
+        net_j=gross - idle_w * duration * inputs.time_scale / count,
         active_w=active,
-        idle_w=idle_w + inputs.idle_shift_w,
-        u_idle_w=u_idle_w,
-        gap_limit_j=_gap_limit(power, runs),
+        idle_w=idle_w,
+        u_idle_w=_u_idle(levels_w, model.u_idles_w),
+        gap_limit_j=model.gap_limit_j / float(count.sum()),
+        unusable_inside=model.unusable_inside,
         runs=runs,
-        power=power,
+        power=model.readings.power,
     )
 
 
-def _power(model: Model, inputs: Inputs) -> PowerTrace:
-    capture, aligned = model.capture, model.aligned
-    watts = boundary_power(
-        aligned.values[model.usable],
-        capture.trace.setup,
-        capture.wiring,
-        inputs.circuit,
-        model.active_current_a * inputs.circuit.gain.get("current", 1.0),
+def _weights(model: Model, circuit: Circuit) -> FloatArray:
+    """Get the weights of the readings' terms in the power."""
+    active_a = model.active_current_a
+    if "current" in circuit.gain:
+        active_a = active_a * circuit.gain["current"] + circuit.offset["current"]
+    return power_weights(model.capture.trace.setup, model.capture.wiring, circuit, active_a)
+
+
+def _u_idle(levels_w: FloatArray, noise_w: FloatArray) -> float:
+    """Get the u of the mean idle power: scatter, and half the change between idle phases."""
+    noise = math.sqrt(math.fsum(noise_w**2)) / len(noise_w)
+    return math.hypot(noise, float(np.ptp(levels_w)) / 2 / math.sqrt(3))
+
+
+def _baselines(model: Model, levels_w: FloatArray) -> FloatArray:
+    """Get the idle power around each run, on the line from the phase before to the one after."""
+    origin_ns = model.idles[0].start_ns
+    runs, idles = (
+        np.array([_middle_ns(window) - origin_ns for window in windows], dtype=np.float64)
+        for windows in (model.runs, model.idles)
     )
-    shift = round(inputs.sample_shift_ns)
-    clock = SampleClock(
-        start_ns=aligned.clock.start_ns + shift,
-        stop_ns=aligned.clock.stop_ns + shift,
-        u_ns=aligned.clock.u_ns,
-        rate_ppm=aligned.clock.rate_ppm,
-        u_rate_ppm=aligned.clock.u_rate_ppm,
-    )
-    return power_trace(clock, watts, model.usable, model.point_interval_ns)
+    return np.asarray(np.interp(runs, idles, levels_w))
 
 
-@dataclass(frozen=True, slots=True)
-class _Level:
-    middle_ns: int
-    power_w: float
-    u_w: float
-
-
-def _idle_level(power: PowerTrace, window: Window, trim_ns: int) -> _Level:
-    """Get the level of an idle phase, leaving out where a neighbour's load may still show."""
-    start, stop = window.start_ns + trim_ns, window.stop_ns - trim_ns
-    mean, _ = mean_inside(power, start, stop)
-    u = standard_error(power.power_w[power.inside(start, stop)])
-    return _Level(middle_ns=(start + stop) // 2, power_w=mean, u_w=u)
-
-
-def _idle(levels: list[_Level]) -> tuple[float, float]:
-    """Get the mean idle power and its u: scatter, and half the change from before to after."""
-    powers = np.array([level.power_w for level in levels])
-    noise = math.sqrt(math.fsum(level.u_w**2 for level in levels)) / len(levels)
-    change = float(np.ptp(powers)) / 2 if len(powers) > 1 else 0.0
-    return float(powers.mean()), math.hypot(noise, change / math.sqrt(3))
-
-
-def _baseline(levels: list[_Level], run: Window) -> float:
-    """Get the idle power around a run, on the line from the phase before to the one after."""
-    first, last = levels[0], levels[-1]
-    instant_ns = (run.start_ns + run.stop_ns) // 2
-    if first.middle_ns == last.middle_ns:
-        return first.power_w
-    fraction = (instant_ns - first.middle_ns) / (last.middle_ns - first.middle_ns)
-    return first.power_w + (last.power_w - first.power_w) * fraction
-
-
-def _run_energy(
-    model: Model, inputs: Inputs, power: PowerTrace, run: Window, baseline_w: float
-) -> WindowEnergy:
-    guard = model.guard_ns
-    whole = integrate(power, run.start_ns - guard, run.stop_ns + guard)
-    duration_s = (run.stop_ns - run.start_ns) / NS_PER_S
-    wide_j = whole.energy_j - baseline_w * 2 * guard / NS_PER_S
-    mean_w, samples = mean_inside(power, run.start_ns + model.trim_ns, run.stop_ns - model.trim_ns)
-    interior_j = mean_w * duration_s
-    after_j = (mean_w - baseline_w) * inputs.supply_lag_s if samples else 0.0
-    return WindowEnergy(
-        index=run.index,
-        start_ns=run.start_ns,
-        stop_ns=run.stop_ns,
-        inferences=run.inferences,
-        energy_j=(wide_j - after_j) * inputs.time_scale,
-        interior_j=interior_j * inputs.time_scale,
-        wide_j=wide_j * inputs.time_scale,
-        tail_j=(wide_j - interior_j) * inputs.time_scale,
-        samples=samples,
-        gap_s=whole.gap_s,
+def _run_energies(
+    model: Model, inputs: Inputs, terms: WindowTerms, weights: FloatArray, baseline_w: FloatArray
+) -> tuple[WindowEnergy, ...]:
+    """Get the energies of every run; ``baseline_w`` is the idle power around each."""
+    scale = inputs.time_scale
+    idle_w = baseline_w + inputs.idle_shift_w
+    duration_s = np.array([(run.stop_ns - run.start_ns) / NS_PER_S for run in model.runs])
+    active_w = terms.inside @ weights
+    wide_j = terms.whole @ weights - idle_w * 2 * model.guard_ns / NS_PER_S
+    interior_j = active_w * duration_s
+    # What the board's load leaves after the run is not the run's own.
+    after_j = np.where(terms.samples > 0, (active_w - idle_w) * inputs.supply_lag_s, 0.0)
+    return tuple(
+        WindowEnergy(
+            index=run.index,
+            start_ns=run.start_ns,
+            stop_ns=run.stop_ns,
+            inferences=run.inferences,
+            energy_j=float(wide_j[i] - after_j[i]) * scale,
+            interior_j=float(interior_j[i]) * scale,
+            wide_j=float(wide_j[i]) * scale,
+            tail_j=float(wide_j[i] - interior_j[i]) * scale,
+            samples=int(terms.samples[i]),
+            gap_s=float(terms.gaps[i].length_s.sum()),
+            clock=model.clocks[i],
+            passes=model.passes[i],
+        )
+        for i, run in enumerate(model.runs)
     )
 
 
@@ -254,18 +283,8 @@ def sample_noise(model: Model, energies: Energies) -> FloatArray:
     fewer than two samples.
     """
     noise = np.zeros(len(model.runs))
-    for index, run in enumerate(model.runs):
-        inside = energies.power.inside(run.start_ns + model.trim_ns, run.stop_ns - model.trim_ns)
-        error = standard_error(energies.power.power_w[inside])
+    for index, (run, span) in enumerate(zip(model.runs, model.timeline.inside, strict=True)):
+        error = standard_error(energies.power.power_w[energies.power.inside(*span)])
         duration_s = (run.stop_ns - run.start_ns) / NS_PER_S
         noise[index] = error * duration_s / run.inferences if math.isfinite(error) else 0.0
     return noise
-
-
-def _gap_limit(power: PowerTrace, runs: tuple[WindowEnergy, ...]) -> float:
-    """Get the half-width of the energy that gaps may hide, per inference (method section 2.2)."""
-    if not len(power.power_w):
-        return 0.0
-    swing = float(np.ptp(power.power_w))
-    inferences = sum(run.inferences for run in runs)
-    return swing / 2 * math.fsum(run.gap_s for run in runs) / inferences

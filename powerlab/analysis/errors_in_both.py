@@ -1,4 +1,4 @@
-"""Straight lines where both coordinates are uncertain, and may be correlated.
+"""Lines and other curves where both coordinates are uncertain, and may be correlated.
 
 Uncertainties are those of maximum likelihood at the adjusted points (York et al. 2004),
 the same as ISO/TS 28037 gives; Kalantar's of 1992, at the observed points, are smaller.
@@ -8,21 +8,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from powerlab.analysis.lines import Line, fit_line
-from powerlab.records import FloatArray
+from powerlab.records import FloatArray, freeze_arrays
 
 ITERATIONS = 500
 CONVERGED = 1e-14
 ACCEPTED = 1e-10
-"""Last change of the slope, over the points' height by width: to stop at, to refuse above."""
+"""Last change of the slope, over the points' height by width: to stop at, to refuse above.
+
+For curves the norm of the whitened step over that of the whitened heights."""
+
+INDEPENDENT = 1e-11
+"""Part of a column, over the largest, that must not be explained by the columns before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Points:
-    """Points around their centre, with variances and covariance of each."""
+    """Points, for a line around their centre, with variances and covariance of each."""
 
     x: FloatArray
     y: FloatArray
@@ -146,3 +152,97 @@ def _jacobian(true_x: FloatArray, slope: float) -> FloatArray:
     jacobian[count:, count] = 1.0
     jacobian[count:, count + 1] = true_x
     return jacobian
+
+
+class Curve(Protocol):
+    """A curve through ``n`` given points: value, slope and derivatives by its ``p`` parameters."""
+
+    def value(self, x: FloatArray, parameters: FloatArray) -> FloatArray:
+        """Get the height at each abscissa, ``(n,)``."""
+
+    def slope(self, x: FloatArray, parameters: FloatArray) -> FloatArray:
+        """Get the derivative by the abscissa, ``(n,)``."""
+
+    def columns(self, x: FloatArray, parameters: FloatArray) -> FloatArray:
+        """Get the derivatives by the parameters, ``(n, p)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class CurveFit:
+    """Fitted parameters ``(p,)``, and ``root`` with ``root @ root.T`` their covariance."""
+
+    parameters: FloatArray
+    root: FloatArray
+    chi_squared: float
+
+    def __post_init__(self) -> None:
+        freeze_arrays(self)
+
+
+def fit_curve_both(
+    curve: Curve,
+    start: FloatArray,
+    x: FloatArray,
+    y: FloatArray,
+    covariances: tuple[FloatArray, FloatArray, FloatArray],
+) -> CurveFit:
+    """Fit a curve by maximum likelihood, from the parameters ``start``.
+
+    ``covariances`` are u²(x), u²(y) and the covariance of both at every point, ``(n,)`` each.
+    Gauss-Newton: around the adjusted abscissas the curve is a tangent, on which York's weights
+    ``1 / (u_y² + b² u_x² - 2 b c)`` hold with its own slope ``b``; the parameters follow by QR.
+    Raises ValueError for columns that are not independent and for no convergence.
+    """
+    points = _Points(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64), *covariances)
+    parameters, adjusted = np.asarray(start, dtype=np.float64), points.x
+    moved = math.inf
+    for _ in range(ITERATIONS):
+        tangent = _tangent(curve, parameters, adjusted, points)
+        orthogonal, triangle = np.linalg.qr(tangent.columns)
+        if not np.abs(np.diag(triangle)).min() > INDEPENDENT * np.abs(triangle).max():
+            raise ValueError("the points cannot tell the terms of the curve apart")
+        projected = orthogonal.T @ tangent.residual
+        parameters = parameters + np.linalg.solve(triangle, projected)
+        after = (tangent.residual - orthogonal @ projected) * tangent.deviation
+        adjusted = points.x + tangent.pull * after
+        last, moved = moved, float(np.linalg.norm(projected))
+        # Rounding may hold the last steps above the limit: they then stop to shrink.
+        if moved <= CONVERGED * tangent.size or last <= moved <= ACCEPTED * tangent.size:
+            break
+    else:
+        raise ValueError("the curve through points uncertain in both coordinates does not converge")
+    final = _tangent(curve, parameters, adjusted, points)
+    root = np.linalg.inv(np.linalg.qr(final.columns).R)
+    return CurveFit(parameters, root, math.fsum((final.residual**2).tolist()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Tangent:
+    """A curve straightened around adjusted abscissas.
+
+    Whitened columns and residuals, the norm ``size`` of the whitened heights; for each point
+    the standard ``deviation`` of its residual, and the ``pull`` of a residual on its abscissa.
+    """
+
+    columns: FloatArray
+    residual: FloatArray
+    size: float
+    deviation: FloatArray
+    pull: FloatArray
+
+
+def _tangent(curve: Curve, parameters: FloatArray, at: FloatArray, points: _Points) -> _Tangent:
+    """Linearise the curve at the adjusted abscissas ``at``."""
+    slope = curve.slope(at, parameters)
+    variance = points.var_y + slope**2 * points.var_x - 2 * slope * points.common
+    if not (variance > 0).all():
+        raise ValueError("every point needs an uncertainty in one coordinate at least")
+    deviation = np.sqrt(variance)
+    residual = points.y - curve.value(at, parameters) - slope * (points.x - at)
+    return _Tangent(
+        columns=curve.columns(at, parameters) / deviation[:, None],
+        residual=residual / deviation,
+        size=float(np.linalg.norm(points.y / deviation)),
+        deviation=deviation,
+        pull=(slope * points.var_x - points.common) / variance,
+    )

@@ -8,21 +8,27 @@ active and idle power reaches the net energy with its true weight.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
 from powerlab.analysis.energies import (
     Energies,
-    Inputs,
     Model,
     build_model,
     evaluate,
     nominal_inputs,
     sample_noise,
 )
+from powerlab.analysis.inputs import (
+    HOST_CLOCK_LIMIT_PPM,
+    Perturbation,
+    host_clock,
+    perturbations,
+)
+from powerlab.analysis.latencies import latency
+from powerlab.analysis.percentiles import quantile
 from powerlab.analysis.precision import (
     RUN_TO_RUN,
     RunPlan,
@@ -37,24 +43,11 @@ from powerlab.records import (
     Component,
     Distribution,
     FloatArray,
+    Latency,
     Quantity,
 )
 
-HOST_CLOCK_LIMIT_PPM = 50.0
-"""A computer's crystal against the true second (method section 1.3)."""
-
-LATENCIES = {"latency_p50": 50, "latency_p90": 90, "latency_p99": 99}
-
-
-@dataclass(frozen=True, slots=True)
-class Perturbation:
-    """One input of the model: its standard uncertainty, and the inputs moved by ``+x``."""
-
-    name: str
-    u: float
-    distribution: Distribution
-    source: str
-    moved: Callable[[float], Inputs]
+LATENCIES = {"latency_p50": 0.5, "latency_p90": 0.9, "latency_p99": 0.99}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +57,7 @@ class Estimate:
     quantities: dict[str, Quantity]
     energies: Energies
     model: Model
+    latency: Latency | None
 
 
 def estimate(capture: Capture, aligned: Aligned) -> Estimate:
@@ -75,15 +69,7 @@ def estimate(capture: Capture, aligned: Aligned) -> Estimate:
     model = build_model(capture, aligned)
     inputs = nominal_inputs(capture)
     nominal = evaluate(model, inputs)
-    idle_power = Perturbation(
-        "idle level",
-        nominal.u_idle_w,
-        Distribution.NORMAL,
-        "scatter and change of the idle phases",
-        lambda x: replace(inputs, idle_shift_w=x),
-    )
-    perturbations = [*_meter_inputs(capture, inputs), *_other_inputs(model, inputs), idle_power]
-    lines = _systematic(model, nominal, perturbations)
+    lines = _systematic(model, nominal, perturbations(model, inputs, nominal.u_idle_w))
     quantities = {
         item.name: item
         for item in (
@@ -94,108 +80,34 @@ def estimate(capture: Capture, aligned: Aligned) -> Estimate:
     }
     gross = quantities["energy_per_inference"]
     quantities["performance_per_watt"] = reciprocal("performance_per_watt", "1/J", gross)
-    return Estimate(quantities, nominal, model)
-
-
-def _meter_inputs(capture: Capture, inputs: Inputs) -> Iterable[Perturbation]:
-    """Yield the meter's specified limits and the electrical corrections."""
-    setup, wiring, circuit = capture.trace.setup, capture.wiring, inputs.circuit
-    for channel, limit in zip(setup.channels, setup.accuracy, strict=True):
-        source = "estimate: " + limit.source if limit.estimated else limit.source
-        yield Perturbation(
-            f"meter {channel} gain",
-            rectangular(limit.gain_limit),
-            Distribution.RECTANGULAR,
-            source,
-            partial(_with_gain, inputs, channel),
-        )
-        yield Perturbation(
-            f"meter {channel} offset",
-            rectangular(limit.offset_limit),
-            Distribution.RECTANGULAR,
-            source,
-            partial(_with_offset, inputs, channel),
-        )
-    if "current" not in setup.channels:
-        return
-    if "voltage" not in setup.channels:
-        yield Perturbation(
-            "supply voltage",
-            wiring.u_supply_voltage_v,
-            Distribution.RECTANGULAR
-            if wiring.supply_voltage_origin == "nominal"
-            else Distribution.NORMAL,
-            "read once at the board" if wiring.supply_voltage_origin == "bench" else "nominal",
-            lambda x: replace(
-                inputs, circuit=replace(circuit, supply_voltage_v=circuit.supply_voltage_v + x)
-            ),
-        )
-        yield Perturbation(
-            "burden voltage",
-            rectangular(setup.burden_limit_ohm),
-            Distribution.RECTANGULAR,
-            "the meter's series resistance, from its profile",
-            lambda x: replace(inputs, circuit=replace(circuit, burden_ohm=circuit.burden_ohm + x)),
-        )
-    yield Perturbation(
-        "cable drop",
-        wiring.u_cable_ohm,
-        Distribution.RECTANGULAR,
-        "loop resistance of the leads, from the bench",
-        lambda x: replace(inputs, circuit=replace(circuit, cable_ohm=circuit.cable_ohm + x)),
-    )
-
-
-def _with_gain(inputs: Inputs, channel: str, error: float) -> Inputs:
-    return replace(inputs, circuit=inputs.circuit.with_gain(channel, 1 + error))
-
-
-def _with_offset(inputs: Inputs, channel: str, error: float) -> Inputs:
-    return replace(inputs, circuit=inputs.circuit.with_offset(channel, error))
-
-
-def _other_inputs(model: Model, inputs: Inputs) -> Iterable[Perturbation]:
-    """Yield the inputs of time: edges, sample clock, clock rates."""
-    lag_limit = model.capture.wiring.supply_lag_limit_s
-    yield Perturbation(
-        "supply lag",
-        rectangular(lag_limit / 2),
-        Distribution.RECTANGULAR,
-        f"the board's input delays its load by 0 to {lag_limit * 1e3:g} ms",
-        lambda x: replace(inputs, supply_lag_s=inputs.supply_lag_s + x),
-    )
-    yield Perturbation(
-        "sample clock",
-        math.hypot(model.aligned.clock.u_ns, model.aligned.board_clock.u_offset_ns),
-        Distribution.RECTANGULAR,
-        "meter and board instants on the host's clock",
-        lambda x: replace(inputs, sample_shift_ns=x),
-    )
-    yield Perturbation(
-        "clock rate",
-        rectangular(HOST_CLOCK_LIMIT_PPM * 1e-6),
-        Distribution.RECTANGULAR,
-        f"the host's crystal within {HOST_CLOCK_LIMIT_PPM:g} ppm",
-        lambda x: replace(inputs, time_scale=1 + x),
-    )
+    return Estimate(quantities, nominal, model, latency(model.runs))
 
 
 Lines = dict[str, list[Component]]
 
 
 def _systematic(
-    model: Model, nominal: Energies, perturbations: Iterable[Perturbation]
+    model: Model, nominal: Energies, around: Iterable[Perturbation]
 ) -> dict[str, list[Component]]:
     """Evaluate the model around each input and collect the lines of every quantity."""
     lines: Lines = {"gross": [], "net": [], "active": [], "idle": []}
-    for item in perturbations:
+    for item in around:
         if not item.u > 0:
             continue
         above, below = (_means(evaluate(model, item.moved(step * item.u))) for step in (1.0, -1.0))
         for key, values in lines.items():
-            u = abs(above[key] - below[key]) / 2
-            if u > 0:
-                values.append(component(item.name, "B", u, item.distribution, source=item.source))
+            change = (above[key] - below[key]) / 2
+            if change:
+                values.append(
+                    component(
+                        item.name,
+                        "B",
+                        change,
+                        item.distribution,
+                        source=item.source,
+                        input_=item.input,
+                    )
+                )
     if nominal.gap_limit_j > 0:
         gaps = component(
             "gaps",
@@ -270,24 +182,28 @@ def _power_quantities(nominal: Energies, lines: Lines, stage: int) -> Iterable[Q
 
 
 def _time_quantities(model: Model) -> Iterable[Quantity]:
-    """Yield throughput and latency percentiles; the value is the mean over runs."""
+    """Yield throughput and latency percentiles; the value is the mean over runs.
+
+    A host's clock that runs fast makes every duration long and every rate low.
+    """
     rate = np.array([run.inferences / float(run.latency_s.sum()) for run in model.runs])
-    yield _from_runs("throughput", "1/s", rate, model.capture.first_stage)
-    for name, percent in LATENCIES.items():
-        values = np.array([np.percentile(run.latency_s, percent) for run in model.runs])
-        yield _from_runs(name, "s", values, model.capture.first_stage)
+    yield _from_runs(model, "throughput", "1/s", rate, -1)
+    for name, fraction in LATENCIES.items():
+        values = np.array([quantile(run.latency_s, fraction) for run in model.runs])
+        yield _from_runs(model, name, "s", values, 1)
 
 
-def _from_runs(name: str, unit: str, values: FloatArray, stage: int) -> Quantity:
+def _from_runs(model: Model, name: str, unit: str, values: FloatArray, sign: int) -> Quantity:
     mean = float(values.mean())
     clock = component(
         "clock rate",
         "B",
-        rectangular(HOST_CLOCK_LIMIT_PPM * 1e-6 * mean),
+        sign * rectangular(HOST_CLOCK_LIMIT_PPM * 1e-6 * mean),
         Distribution.RECTANGULAR,
         source=f"the host's crystal within {HOST_CLOCK_LIMIT_PPM:g} ppm",
+        input_=host_clock(model.capture),
     )
-    return quantity(name, unit, mean, [_run_to_run(values, stage), clock])
+    return quantity(name, unit, mean, [_run_to_run(values, model.capture.first_stage), clock])
 
 
 def first_stage_plan(done: Estimate, first_stage: int, precision: float) -> RunPlan | Unreachable:

@@ -1,21 +1,27 @@
-"""Energy from samples: exact fractions at the edges, idle to idle, gaps named.
+"""Energy from samples: exact fractions at the edges, gaps filled and named.
 
 A sample of a boxcar, gated or counting meter is the mean over its stretch, so its energy
 is power times stretch and a window takes the fraction it covers: exact, where a trapezoid
-would smear every edge by half a sample (method section 2.1).
+would smear every edge by half a sample. Points are joined by straight lines (method section
+2.1). Both are one rule: power is constant on a stretch and linear between stretches.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 
+from powerlab.analysis.dense import product_sum
 from powerlab.records import FloatArray, Int64Array, SampleClock, freeze_arrays
 from powerlab.units import NS_PER_S
 
 GAP_FACTOR = 1.5
 """An interval longer than this many nominal ones is a gap (method section 2.2)."""
+
+MOST_VALUES = 1 << 14
+"""Values beyond which an autocorrelation is taken of the means of neighbours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +69,119 @@ def power_trace(
 
 
 @dataclass(frozen=True, slots=True)
+class Gaps:
+    """Parts of a window that lie between samples; arrays ``(gaps,)``.
+
+    ``left`` and ``right`` are the samples around a gap, as indices into the trace, and
+    ``left_ns`` and ``right_ns`` the time in which the power of each stands in for the gap's.
+    """
+
+    start_ns: Int64Array
+    stop_ns: Int64Array
+    left: Int64Array
+    right: Int64Array
+    left_ns: FloatArray
+    right_ns: FloatArray
+
+    def __post_init__(self) -> None:
+        freeze_arrays(self)
+
+    @property
+    def length_s(self) -> FloatArray:
+        """Get how long each gap is."""
+        return np.asarray((self.stop_ns - self.start_ns) / NS_PER_S)
+
+    def energy_j(self, power_w: FloatArray) -> FloatArray:
+        """Get the energy with which each gap was filled, from the power of all samples."""
+        if not len(power_w):
+            return np.zeros(len(self.left))
+        filled = self.left_ns * power_w[self.left] + self.right_ns * power_w[self.right]
+        return np.asarray(filled / NS_PER_S)
+
+    def only(self, chosen: np.ndarray) -> Gaps:
+        """Get those that a bool mask ``(gaps,)`` chooses."""
+        return Gaps(*(getattr(self, item.name)[chosen] for item in fields(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class Quadrature:
+    """How the integral over a window follows from samples: the sum of weight times power.
+
+    ``weight_ns`` is float64 ``(n,)``, one for each of the ``chosen`` samples of the trace, so
+    that one quadrature serves every quantity that was sampled with them.
+    """
+
+    chosen: slice
+    weight_ns: FloatArray
+    gaps: Gaps
+
+    def __post_init__(self) -> None:
+        freeze_arrays(self)
+
+
+def quadrature(
+    trace: PowerTrace, start_ns: int, stop_ns: int, steps_ns: Sequence[int] = ()
+) -> Quadrature:
+    """Get the weights of the samples in the integral over ``[start_ns, stop_ns]``.
+
+    Beyond the ends of the trace power is held, but a window wholly beyond them has no
+    weights. A gap that holds one of ``steps_ns``, where the load is known to change, takes
+    the power of its left side up to there and that of its right side from there on.
+    """
+    count = len(trace.stop_ns)
+    if not count or stop_ns <= trace.start_ns[0] or start_ns >= trace.stop_ns[-1]:
+        return _without_samples(start_ns, max(start_ns, stop_ns))
+    # One sample more on either side: from there power runs into the window.
+    first = max(0, int(np.searchsorted(trace.stop_ns, start_ns, side="right")) - 1)
+    last = min(count, int(np.searchsorted(trace.start_ns, stop_ns, side="left")) + 1)
+    begin, end = trace.start_ns[first:last], trace.stop_ns[first:last]
+    weight_ns = (np.minimum(end, stop_ns) - np.maximum(begin, start_ns)).astype(np.float64)
+    np.maximum(weight_ns, 0.0, out=weight_ns)
+    joins, is_gap = _joins(trace, slice(first, last), start_ns, stop_ns, steps_ns)
+    np.add.at(weight_ns, joins.left - first, joins.left_ns)
+    np.add.at(weight_ns, joins.right - first, joins.right_ns)
+    return Quadrature(slice(first, last), weight_ns, joins.only(is_gap))
+
+
+def _joins(
+    trace: PowerTrace, chosen: slice, start_ns: int, stop_ns: int, steps_ns: Sequence[int]
+) -> tuple[Gaps, np.ndarray]:
+    """Get all parts of a window that lie between samples, and which of them are gaps."""
+    begin, end = trace.start_ns[chosen], trace.stop_ns[chosen]
+    ends = np.concatenate(([min(begin[0], start_ns)], end))
+    begins = np.concatenate((begin, [max(end[-1], stop_ns)]))
+    join = np.flatnonzero(begins > ends)
+    apart_ns = begins[join] - ends[join]
+    start = np.maximum(ends[join], start_ns)
+    length_ns = np.maximum(np.minimum(begins[join], stop_ns) - start, 0)
+    right_ns = length_ns * ((start - ends[join] + length_ns / 2) / apart_ns)
+    is_gap = (apart_ns > GAP_FACTOR * trace.point_interval_ns) & (length_ns > 0)
+    for step in steps_ns:
+        after_ns = start + length_ns - step
+        right_ns = np.where(is_gap & (start < step) & (after_ns > 0), after_ns, right_ns)
+    joins = Gaps(
+        start_ns=start,
+        stop_ns=start + length_ns,
+        left=np.maximum(join - 1, 0) + chosen.start,
+        right=np.minimum(join, len(begin) - 1) + chosen.start,
+        left_ns=length_ns - right_ns,
+        right_ns=right_ns,
+    )
+    return joins, is_gap
+
+
+def _without_samples(start_ns: int, stop_ns: int) -> Quadrature:
+    """Get the quadrature of a window that no sample tells of: all gap, and no energy."""
+    none, nothing = np.zeros(1, dtype=np.int64), np.zeros(1)
+    gaps = Gaps(none + start_ns, none + stop_ns, none, none.copy(), nothing, nothing.copy())
+    return Quadrature(slice(0, 0), np.empty(0), gaps)
+
+
+@dataclass(frozen=True, slots=True)
 class Integral:
     """The energy of a window: what samples covered, and the part no sample covered.
 
-    ``energy_j`` includes ``gap_j``, interpolated between the neighbours of each gap over
-    ``gap_s`` in total.
+    ``energy_j`` includes ``gap_j``, with which gaps of ``gap_s`` in total were filled.
     """
 
     energy_j: float
@@ -76,80 +190,44 @@ class Integral:
 
 
 def integrate(trace: PowerTrace, start_ns: int, stop_ns: int) -> Integral:
-    """Integrate power over ``[start_ns, stop_ns]``.
-
-    Means by rectangles with exact fractions at the edges; points by the trapezoid with
-    linear interpolation at the edges. A stretch without samples, inside the window or at
-    its ends, is filled from both sides and reported as a gap.
-    """
-    if trace.point_interval_ns:
-        return _trapezoids(trace, start_ns, stop_ns)
-    return _rectangles(trace, start_ns, stop_ns)
-
-
-def _rectangles(trace: PowerTrace, start_ns: int, stop_ns: int) -> Integral:
-    chosen = trace.between(start_ns, stop_ns)
-    start = np.maximum(trace.start_ns[chosen], start_ns)
-    stop = np.minimum(trace.stop_ns[chosen], stop_ns)
-    power = trace.power_w[chosen]
-    if not len(power):
-        return Integral(energy_j=0.0, gap_j=0.0, gap_s=(stop_ns - start_ns) / NS_PER_S)
-    covered = float(np.dot(power, (stop - start).astype(np.float64))) / NS_PER_S
-    holes = np.concatenate(
-        ([start[0] - start_ns], start[1:] - stop[:-1], [stop_ns - stop[-1]])
-    ).astype(np.float64)
-    sides = np.concatenate(([power[0]], (power[1:] + power[:-1]) / 2, [power[-1]]))
-    gap_j = float(np.dot(holes, sides)) / NS_PER_S
-    return Integral(energy_j=covered + gap_j, gap_j=gap_j, gap_s=float(holes.sum()) / NS_PER_S)
-
-
-def _trapezoids(trace: PowerTrace, start_ns: int, stop_ns: int) -> Integral:
-    """Integrate points; beyond the first and the last one, power is held."""
-    if not len(trace.power_w) or stop_ns <= start_ns:
-        return Integral(0.0, 0.0, (stop_ns - start_ns) / NS_PER_S)
-    first = max(0, int(np.searchsorted(trace.stop_ns, start_ns, side="right")) - 1)
-    last = int(np.searchsorted(trace.stop_ns, stop_ns, side="left")) + 1
-    at = (trace.stop_ns[first:last] - start_ns).astype(np.float64)
-    power = trace.power_w[first:last]
-    width = float(stop_ns - start_ns)
-    inner = (at > 0) & (at < width)
-    knots = np.concatenate(([0.0], at[inner], [width]))
-    height = np.concatenate(
-        ([np.interp(0.0, at, power)], power[inner], [np.interp(width, at, power)])
-    )
-    pieces = np.diff(knots) * (height[1:] + height[:-1]) / 2
-    nominal = float(trace.point_interval_ns)
-    # A piece at an edge belongs to the whole interval between the samples around it.
-    spans = np.concatenate(([min(at[0], 0.0)], at[inner], [max(at[-1], width)]))
-    gap = np.diff(spans) > GAP_FACTOR * nominal
+    """Integrate power over ``[start_ns, stop_ns]``, as ``quadrature`` has it."""
+    rule = quadrature(trace, start_ns, stop_ns)
     return Integral(
-        energy_j=float(pieces.sum()) / NS_PER_S,
-        gap_j=float(pieces[gap].sum()) / NS_PER_S,
-        gap_s=float(np.diff(knots)[gap].sum()) / NS_PER_S,
+        energy_j=product_sum(rule.weight_ns, trace.power_w[rule.chosen]) / NS_PER_S,
+        gap_j=float(rule.gaps.energy_j(trace.power_w).sum()),
+        gap_s=float(rule.gaps.length_s.sum()),
     )
+
+
+def inside_weights(trace: PowerTrace, start_ns: int, stop_ns: int) -> tuple[slice, FloatArray]:
+    """Get the samples wholly inside a window, and the weight of each in their mean.
+
+    Means by their stretch, points alike: float64 ``(n,)``, the sum 1; empty where there is none.
+    """
+    chosen = trace.inside(start_ns, stop_ns)
+    stretch = (trace.stop_ns[chosen] - trace.start_ns[chosen]).astype(np.float64)
+    if trace.point_interval_ns:
+        stretch[:] = 1.0
+    return chosen, stretch / stretch.sum() if len(stretch) else stretch
 
 
 def mean_inside(trace: PowerTrace, start_ns: int, stop_ns: int) -> tuple[float, int]:
-    """Get the mean power of the samples wholly inside a window, and how many they are.
-
-    Means are weighted by their stretch, points alike; NaN where there is none.
-    """
-    chosen = trace.inside(start_ns, stop_ns)
-    power = trace.power_w[chosen]
-    if not len(power):
-        return float("nan"), 0
-    if trace.point_interval_ns:
-        return float(power.mean()), len(power)
-    stretch = (trace.stop_ns[chosen] - trace.start_ns[chosen]).astype(np.float64)
-    return float(np.dot(power, stretch) / stretch.sum()), len(power)
+    """Get the mean power of the samples wholly inside a window, NaN without, and their number."""
+    chosen, weight = inside_weights(trace, start_ns, stop_ns)
+    mean = product_sum(weight, trace.power_w[chosen]) if len(weight) else float("nan")
+    return mean, len(weight)
 
 
 def standard_error(values: FloatArray) -> float:
     """Get the standard uncertainty of a mean of autocorrelated values.
 
     ``s * sqrt(tau / n)`` with the integrated autocorrelation time ``tau`` by Geyer's initial
-    positive sequence (method section 2.5). NaN for fewer than two values.
+    positive sequence (method section 2.5), of many values over the means of neighbours. NaN
+    for fewer than two values.
     """
+    group = -(-len(values) // MOST_VALUES)
+    if group > 1:
+        values = values[: len(values) // group * group].reshape(-1, group).mean(axis=1)
     count = len(values)
     if count < 2:
         return float("nan")

@@ -5,22 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-import numpy as np
-
-from powerlab.analysis.aliasing import aliasing
 from powerlab.analysis.estimate import Estimate, first_stage_plan
+from powerlab.analysis.judge_samples import sample_findings, too_few_samples
+from powerlab.analysis.latencies import latency_findings
+from powerlab.analysis.plausibility import energy_findings, throughput_findings
 from powerlab.analysis.precision import MOST_RUNS, RUN_TO_RUN, Unreachable
+from powerlab.analysis.watch import watch
 from powerlab.findings import Finding, Severity
-from powerlab.records import Boundary, Capture, Price, SampleFlag, VoltageSense
-
-GAP_LIMIT = 1e-3
-"""Share of energy that gaps may hide before a result is not valid (method section 2.2)."""
-
-FEWEST_SAMPLES = 5
-"""Samples wholly inside a run below which its level is not established."""
-
-DRIFT_LIMIT = 0.02
-"""Relative change of power over the runs above which it was not steady."""
+from powerlab.records import Boundary, Capture, Figure, Price, VoltageSense
 
 LEAST_IDLES = 2
 STEADY_U = 0.05
@@ -35,12 +27,12 @@ def judge(capture: Capture, done: Estimate, price: Price | None) -> tuple[Findin
     return (
         *_evidence(capture),
         *_sense(done),
-        *_samples(capture, done),
-        *_windows(done),
+        *sample_findings(capture, done),
         *_wiring(capture, done),
         *_accuracy(capture),
-        *_steadiness(done),
-        *_aliasing(capture, done),
+        *watch(capture, done.model.aligned, done.model, done.energies),
+        *_plausibility(capture, done),
+        *_latency(done),
         *_precision(capture, done),
         *_price(price),
     )
@@ -60,6 +52,8 @@ def _sense(done: Estimate) -> Iterable[Finding]:
     """Yield what makes a result no result: nothing finite, no idle, no load to be seen."""
     headline = done.quantities["energy_per_inference"]
     if not (math.isfinite(headline.value) and math.isfinite(headline.u)):
+        if too_few_samples(done):
+            return
         yield Finding(
             code="not-finite",
             severity=Severity.BLOCKING,
@@ -68,7 +62,8 @@ def _sense(done: Estimate) -> Iterable[Finding]:
         )
         return
     active, idle = done.quantities["power_active"], done.quantities["power_idle"]
-    if not (active.value > 0 and active.value - idle.value > active.u + idle.u):
+    seen = active.value > 0 and active.value - idle.value > active.u + idle.u
+    if not seen and not too_few_samples(done):
         yield Finding(
             code="no-load-seen",
             severity=Severity.BLOCKING,
@@ -99,59 +94,6 @@ def _sense(done: Estimate) -> Iterable[Finding]:
             hint="something else works on the board (or, emulated, on this computer), or its "
             "clock rate changes: stop it, fix the rate, and measure again",
             evidence={"share": headline.budget[0].share},
-        )
-
-
-def _samples(capture: Capture, done: Estimate) -> Iterable[Finding]:
-    flags = capture.trace.flags
-    over = int(np.count_nonzero(flags & (SampleFlag.OVERRANGE | SampleFlag.SATURATED)))
-    if over:
-        yield Finding(
-            code="over-range",
-            severity=Severity.BLOCKING,
-            message=f"{over} of {len(flags)} samples were beyond the meter's range",
-            hint="correct the power under load in the device profile, which chooses the range, "
-            "or take a meter with a larger one",
-            evidence={"samples": over},
-        )
-    lost = int(np.count_nonzero(flags & (SampleFlag.LOST | SampleFlag.NOT_AVAILABLE)))
-    gap_s = math.fsum(run.gap_s for run in done.energies.runs)
-    if not lost and gap_s <= 0:
-        return
-    gross = done.quantities["energy_per_inference"].value
-    share = done.energies.gap_limit_j / gross if gross else math.inf
-    yield Finding(
-        code="gap",
-        severity=Severity.BLOCKING if share > GAP_LIMIT else Severity.WARNING,
-        message=f"no sample covers {gap_s:.3f} s of the runs ({lost} lost); "
-        f"that may hide {share:.2%} of the energy",
-        hint="look for a busy host, a loose link or another program on the meter",
-        evidence={"gap_s": gap_s, "lost": lost},
-    )
-
-
-def _windows(done: Estimate) -> Iterable[Finding]:
-    fewest = min((run.samples for run in done.energies.runs), default=0)
-    if fewest < FEWEST_SAMPLES:
-        interval_s = done.model.capture.trace.setup.interval_s
-        yield Finding(
-            code="meter-too-slow",
-            severity=Severity.BLOCKING,
-            message=f"a run holds only {fewest} whole samples of this meter",
-            hint=f"use a protocol with runs of {(FEWEST_SAMPLES + 3) * interval_s:.1f} s at least, "
-            "or a faster meter",
-            evidence={"samples": fewest},
-        )
-    tail_j = float(np.mean([run.tail_j for run in done.energies.runs]))
-    per_run = float(np.mean([run.inferences for run in done.energies.runs]))
-    allowed = done.quantities["energy_per_inference"].expanded * per_run
-    if tail_j < -allowed:
-        yield Finding(
-            code="tail-negative",
-            severity=Severity.WARNING,
-            message=f"start-up and tail energy is {tail_j:.3g} J per run, below zero beyond U",
-            hint="the windows and the trace do not fit: check the clocks and the idle phases",
-            evidence={"tail_j": tail_j},
         )
 
 
@@ -208,39 +150,22 @@ def _accuracy(capture: Capture) -> Iterable[Finding]:
         )
 
 
-def _steadiness(done: Estimate) -> Iterable[Finding]:
-    active = done.energies.active_w
-    if len(active) < 3 or not (np.isfinite(active).all() and active.mean() > 0):
+def _plausibility(capture: Capture, done: Estimate) -> Iterable[Finding]:
+    """Yield what no device could do: a rate beyond its peaks, an energy below its idle power's."""
+    if capture.work is None or capture.roofs is None:
         return
-    slope = float(np.polyfit(np.arange(len(active)), active, 1)[0]) * (len(active) - 1)
-    relative = slope / float(active.mean())
-    if abs(relative) > DRIFT_LIMIT:
-        yield Finding(
-            code="not-steady",
-            severity=Severity.WARNING,
-            message=f"power moved by {relative:+.1%} over the runs",
-            hint="warm up longer, or look for throttling and fans",
-            evidence={"relative_change": relative},
-        )
+    throughput, energy = (
+        Figure(done.quantities[name].value, done.quantities[name].u)
+        for name in ("throughput", "energy_per_inference")
+    )
+    if throughput.value > 0 and math.isfinite(energy.value):
+        yield from throughput_findings(throughput, capture.work, capture.roofs)
+        yield from energy_findings(energy, throughput, capture.work, capture.roofs)
 
 
-def _aliasing(capture: Capture, done: Estimate) -> Iterable[Finding]:
-    """Yield what speaks for aliasing in any of the runs, each code once."""
-    setup, model, power = capture.trace.setup, done.model, done.energies.power
-    told = set()
-    for run in model.runs:
-        inside = power.inside(run.start_ns + model.trim_ns, run.stop_ns - model.trim_ns)
-        found = aliasing(
-            setup.averaging,
-            setup.interval_s,
-            setup.aperture_s,
-            run.latency_s,
-            power.power_w[inside],
-        )
-        for finding in found:
-            if finding.code not in told:
-                told.add(finding.code)
-                yield finding
+def _latency(done: Estimate) -> Iterable[Finding]:
+    if done.latency is not None:
+        yield from latency_findings(done.model.runs, done.latency)
 
 
 def _precision(capture: Capture, done: Estimate) -> Iterable[Finding]:

@@ -14,6 +14,7 @@ from powerlab.records import (
     Averaging,
     Capture,
     ClockFit,
+    LineReading,
     MarkerReading,
     Phase,
     SampleClock,
@@ -25,11 +26,13 @@ EXPECTED = 3.0
 
 
 def read_markers(
-    capture: Capture, samples: SampleClock, board: ClockFit
+    capture: Capture, samples: SampleClock, board: ClockFit, line: LineReading | None = None
 ) -> tuple[tuple[MarkerReading, ...], tuple[Finding, ...]]:
     """Fit every marker that the board drew, and list what speaks against the clocks.
 
-    The trace is the meter's last channel as read: a marker needs its shape, not its watts.
+    The trace is the meter's last channel as read, the trigger line aside: a marker needs its
+    shape, not its watts. Where ``line`` is believed the samples are corrected by it, and what
+    is left of a marker's delay is told against it.
     """
     phases = [phase for phase in capture.phases if phase.kind == "marker"]
     if not phases:
@@ -39,15 +42,15 @@ def read_markers(
     findings: tuple[Finding, ...] = ()
     if len(fits) == 2:
         findings = marker_findings(fits[0], fits[1], _u_between_ns(phases, samples, board))
-    believed = [fit for fit in fits if fit.believed]
-    u_clocks_ns = math.hypot(samples.u_ns, board.u_offset_ns)
-    return tuple(_reading(fit) for fit in fits), (*findings, *_off(capture, u_clocks_ns, believed))
+    off = _off(capture, [fit for fit in fits if fit.believed], samples, board, line)
+    return tuple(_reading(fit) for fit in fits), (*findings, *off)
 
 
 def _trace(capture: Capture, samples: SampleClock) -> PowerTrace:
-    values = capture.trace.values[:, -1]
-    usable = np.isfinite(values) & (capture.trace.flags == 0)
     setup = capture.trace.setup
+    last = max(at for at, channel in enumerate(setup.channels) if channel != "line")
+    values = capture.trace.values[:, last]
+    usable = np.isfinite(values) & (capture.trace.flags == 0)
     point_ns = nanoseconds(setup.interval_s) if setup.averaging is Averaging.POINT else 0
     return power_trace(samples, values[usable], usable, point_ns)
 
@@ -78,11 +81,22 @@ def _reading(fit: MarkerFit) -> MarkerReading:
     )
 
 
-def _off(capture: Capture, u_clocks_ns: float, believed: list[MarkerFit]) -> tuple[Finding, ...]:
-    """Find a delay that neither the stated latency nor the supply's lag explains."""
+def _off(
+    capture: Capture,
+    believed: list[MarkerFit],
+    samples: SampleClock,
+    board: ClockFit,
+    line: LineReading | None,
+) -> tuple[Finding, ...]:
+    """Find a delay that neither the clocks, or the line, nor the supply's lag explain."""
     if not believed:
         return ()
     delay_ns = residual_ns(believed)
+    judge, u_clocks_ns = "clocks put", math.hypot(samples.u_ns, board.u_offset_ns)
+    hint = "the meter's latency is not what its profile says: correct the profile"
+    if line is not None and line.believed:
+        judge, u_clocks_ns = "trigger line puts", line.u_delay_ns
+        hint = "the supply lags by more than the device's supply_lag_limit_s, or the meter filters"
     lag_ns = capture.wiring.supply_lag_limit_s * NS_PER_S
     u_fit_ns = max(fit.u_delay_ns for fit in believed)
     allowed_ns = EXPECTED * math.hypot(u_clocks_ns, lag_ns / math.sqrt(12), u_fit_ns)
@@ -92,9 +106,9 @@ def _off(capture: Capture, u_clocks_ns: float, believed: list[MarkerFit]) -> tup
         Finding(
             code="marker-off",
             severity=Severity.WARNING,
-            message=f"the markers show the load {delay_ns / 1e6:+.1f} ms from where the clocks "
-            f"put it, {allowed_ns / 1e6:.1f} ms are explained",
-            hint="the meter's latency is not what its profile says: correct the profile",
+            message=f"the markers show the load {delay_ns / 1e6:+.1f} ms from where the {judge} "
+            f"it, {allowed_ns / 1e6:.1f} ms are explained",
+            hint=hint,
             evidence={"delay_ns": delay_ns},
         ),
     )

@@ -7,6 +7,7 @@ covariance, and a model of them carries it on (GUM H.2).
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -102,6 +103,25 @@ def propagate(model: Callable[[FloatArray], FloatArray], inputs: Estimates) -> E
     )
     covariance: FloatArray = sensitivity @ inputs.covariance @ sensitivity.T
     return Estimates(np.asarray(model(inputs.values), dtype=np.float64), covariance)
+
+
+def second_order_variance(model: Callable[[FloatArray], float], inputs: Estimates) -> float:
+    """Get what the bend of ``y = model(x)`` adds to its variance, from ``(k,)`` to a number.
+
+    ``sum over i, j of [(1/2) f_ij² + f_i f_ijj] u_i² u_j²`` for independent normal inputs (GUM
+    5.1.2, note), by central differences over whole standard uncertainties: exact for models
+    of second degree.
+    """
+
+    def slope(along: FloatArray, from_: FloatArray) -> float:
+        ahead, behind = (model(inputs.values + from_ + step) for step in (along, -along))
+        return float(ahead - behind) / 2
+
+    total = 0.0
+    for first, second in itertools.product(np.diag(inputs.u), repeat=2):
+        here, above, below = (slope(first, step * second) for step in (0, 1, -1))
+        total += ((above - below) / 2) ** 2 / 2 + here * (above - 2 * here + below)
+    return total
 
 
 def _derivative(

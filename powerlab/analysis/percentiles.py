@@ -76,15 +76,18 @@ class EarlyStopping:
 
 
 def early_stopping(
-    latency_s: FloatArray, percentile: float, confidence: float = MLPERF_CONFIDENCE
+    latency_s: FloatArray,
+    percentile: float,
+    confidence: float = MLPERF_CONFIDENCE,
+    tolerance: float = 0.0,
 ) -> EarlyStopping | None:
     """Get MLPerf's early-stopping estimate: a bound above the percentile with ``confidence``.
 
     With t of ``overlatency_limit``, the t - 1 highest latencies are discarded and the
     highest of the rest is reported. None for fewer queries than
-    ``minimum_queries(percentile, 1)``.
+    ``minimum_queries(percentile - tolerance, 1)``.
     """
-    allowed = overlatency_limit(len(latency_s), percentile, confidence)
+    allowed = overlatency_limit(len(latency_s), percentile, confidence, tolerance)
     if not allowed:
         return None
     place = len(latency_s) - allowed
@@ -98,6 +101,11 @@ def queries_for_margin(percentile: float, confidence: float, margin: float) -> i
     """
     z = float(special.ndtri((1 + confidence) / 2))
     return round(z**2 * percentile * (1 - percentile) / margin**2)
+
+
+def quantile(latency_s: FloatArray, fraction: float) -> float:
+    """Get the smallest latency that at least a ``fraction`` of them does not exceed."""
+    return float(np.quantile(latency_s, fraction, method="inverted_cdf"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +127,7 @@ def percentile_interval(
     """Get a percentile (a fraction) with its order-statistic interval of at least ``p``.
 
     ``P(x_(l) <= Q < x_(u)) = P(l <= Bin(n, percentile) < u)``, at most ``(1 - p) / 2`` beyond
-    each end. The value is the smallest latency that at least this fraction does not exceed.
+    each end. The value is that of ``quantile``.
     """
     ordered = np.sort(np.asarray(latency_s, dtype=np.float64))
     count, tail = len(ordered), (1 - p) / 2
@@ -128,7 +136,7 @@ def percentile_interval(
     lower_tail = _cumulative(count, percentile, below - 1) if below >= 1 else 0.0
     upper_tail = 1 - _cumulative(count, percentile, above - 1) if above <= count else 0.0
     return PercentileInterval(
-        value=float(np.quantile(ordered, percentile, method="inverted_cdf")),
+        value=quantile(ordered, percentile),
         low=float(ordered[below - 1]) if below >= 1 else None,
         high=float(ordered[above - 1]) if above <= count else None,
         coverage=1 - lower_tail - upper_tail,

@@ -41,6 +41,10 @@ REMEDIES = (
         ),
     ),
     ("supply voltage", "read the volts at the board with a better meter"),
+    (
+        "supply resistance",
+        "let a second meter read the volts all along, or measure by how much the supply sags",
+    ),
     ("cable", "sense the volts at the board, or measure the resistance of the leads"),
     ("gap", "find what holds up the link to the meter, or use a meter that loses no samples"),
     ("idle", "measure idle for longer before and after the runs"),

@@ -93,21 +93,25 @@ def ratio_interval(operands: Operands, p: float = COVERAGE) -> RatioInterval:
     return log_interval(operands, p) if well_known else fieller_interval(operands, p)
 
 
-def fieller_interval(operands: Operands, p: float = COVERAGE) -> RatioInterval:
+def fieller_interval(
+    operands: Operands, p: float = COVERAGE, *, k: float | None = None
+) -> RatioInterval:
     """Get all ``R`` with ``(x - R y)² <= t² (u_x² - 2 R u_xy + R² u_y²)`` (Fieller 1954).
+
+    ``k`` takes the place of Student's t where ``x - R y`` is of another distribution.
 
     The roots of ``a R² - 2 b R + c`` with ``a = y² - t² u_y²``, ``b = x y - t² u_xy``,
     ``c = x² - t² u_x²``: the piece between them for ``a > 0`` (``g < 1``), all but it for
     ``a < 0``, everything where there are none. Raises ZeroDivisionError for ``y = 0``.
     """
-    t, x, y = student_t(p, operands.dof), operands.x, operands.y
+    t, x, y = student_t(p, operands.dof) if k is None else k, operands.x, operands.y
     a = (y - t * operands.u_y) * (y + t * operands.u_y)
     b = x * y - t**2 * operands.covariance
     c = (x - t * operands.u_x) * (x + t * operands.u_x)
     # b² - a c without the x² y² that cancels in it and would take half of the digits.
     determinant = (operands.u_x * operands.u_y) ** 2 - operands.covariance**2
     root = (t * y**2 * operands.u) ** 2 - t**4 * determinant
-    return _interval(operands, p, _pieces(a, b, c, root), "fieller")
+    return _interval(operands, t, _pieces(a, b, c, root), "fieller")
 
 
 def _pieces(a: float, b: float, c: float, root: float) -> tuple[tuple[float, float], ...]:
@@ -126,16 +130,17 @@ def _pieces(a: float, b: float, c: float, root: float) -> tuple[tuple[float, flo
 
 def delta_interval(operands: Operands, p: float = COVERAGE) -> RatioInterval:
     """Get the symmetric interval ``R ± t u`` of the first-order method (GUM 5.2.2)."""
-    value, half = operands.ratio, student_t(p, operands.dof) * operands.u
-    return _interval(operands, p, ((value - half, value + half),), "delta")
+    value, t = operands.ratio, student_t(p, operands.dof)
+    half = t * operands.u
+    return _interval(operands, t, ((value - half, value + half),), "delta")
 
 
 def log_interval(operands: Operands, p: float = COVERAGE) -> RatioInterval:
     """Get the interval ``R exp(± t u / R)``: first order in the logarithm, never across 0."""
-    value = operands.ratio
-    factor = math.exp(student_t(p, operands.dof) * operands.u / abs(value))
+    value, t = operands.ratio, student_t(p, operands.dof)
+    factor = math.exp(t * operands.u / abs(value))
     ends = sorted((value / factor, value * factor))
-    return _interval(operands, p, ((ends[0], ends[1]),), "log")
+    return _interval(operands, t, ((ends[0], ends[1]),), "log")
 
 
 def probability_greater(operands: Operands) -> float:
@@ -163,7 +168,7 @@ def relative_dof(operands: Operands, dof_x: float, dof_y: float) -> float:
 
 
 def _interval(
-    operands: Operands, p: float, pieces: tuple[tuple[float, float], ...], method: str
+    operands: Operands, t: float, pieces: tuple[tuple[float, float], ...], method: str
 ) -> RatioInterval:
-    g = (student_t(p, operands.dof) * operands.u_y / operands.y) ** 2
+    g = (t * operands.u_y / operands.y) ** 2
     return RatioInterval(operands.ratio, operands.u, g, pieces, method)

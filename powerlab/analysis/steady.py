@@ -9,6 +9,7 @@ noise's colour. "No steady state" is a result, None, not an error (Barrett et al
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -25,14 +26,30 @@ BATCH = 5
 TOLERANCE = 0.005
 """Relative change over the window that still counts as steady (method section 2.5)."""
 
+ALARM = 0.99
+"""Confidence of a drift before it is called one: several tests are made of every window."""
+
 FEWEST = 20
 """Values below which neither a change nor a slope can be told from noise."""
+
+FEWEST_TO_SETTLE = 2 * FEWEST
+"""Values below which no start can be told: what follows it, half of them, must be enough."""
+
+BINS = 200
+"""Values to which a long series is condensed: 40 batches of MSER-5."""
 
 CRITICAL = 68.6
 """99 % point of the statistic under no change (Shao and Zhang, JASA 105 (2010) 1228, table 1)."""
 
-SPIKE = 5.0
-"""Robust standard deviations at which a value is clipped before a test (never in a result)."""
+MOST_SPIKES = 0.1
+"""Share of values that may be spikes; what happens more often belongs to the series."""
+
+SPIKE = 3.0
+"""Times the largest deviation of all others at which one is clipped before a test, never in a
+result: five standard deviations of normal noise."""
+
+SPIKE_REACH = 5
+"""Neighbours on each side of which the median tells a spike, or a short burst, from a step."""
 
 
 class Verdict(StrEnum):
@@ -142,16 +159,18 @@ def is_steady(
     """Judge a window by the slope of its values and by its last two thirds.
 
     ``at`` are the instants ``(n,)`` of the values, in any unit. Steady where the whole 95 %
-    interval of the relative change lies within ``tolerance``, drifting where all of it lies
-    outside (or the thirds differ so), else undetermined.
+    interval of the relative change lies within ``tolerance``, drifting where all of the 99 %
+    interval lies outside (or the thirds differ so), else undetermined: also without a mean to
+    compare with, or with fewer than ``FEWEST`` values.
     """
-    if len(values) < FEWEST:
+    series = np.asarray(values, dtype=np.float64)
+    mean = float(series.mean()) if len(series) >= FEWEST else 0.0
+    if mean == 0 or not math.isfinite(mean):
         nan = math.nan
         return Steadiness(Verdict.UNDETERMINED, nan, nan, nan, nan)
     instants = np.asarray(at - at[0], dtype=np.float64)
-    series = np.asarray(values, dtype=np.float64)
     line = fit_line(instants, series)
-    mean, length = float(series.mean()), float(np.ptp(instants))
+    length = float(np.ptp(instants))
     residual = series - line.level - line.slope * (instants - line.centre)
     tau = _correlation_time(residual)
     change, u_change = line.slope * length / mean, line.u_slope * length * math.sqrt(tau)
@@ -160,11 +179,12 @@ def is_steady(
     middle, last = series[third : 2 * third], series[2 * third :]
     thirds = float(last.mean() - middle.mean()) / mean
     u_thirds = math.hypot(standard_error(middle), standard_error(last)) / abs(mean)
-    k = student_t(COVERAGE, max(len(series) / tau - 2, 1.0))
+    dof = max(len(series) / tau - 2, 1.0)
+    k = student_t(ALARM, dof)
     surplus = max(abs(change) - k * u_change, abs(thirds) - k * u_thirds)
     if surplus > tolerance:
         verdict = Verdict.DRIFTING
-    elif abs(change) + k * u_change <= tolerance:
+    elif abs(change) + student_t(COVERAGE, dof) * u_change <= tolerance:
         verdict = Verdict.STEADY
     else:
         verdict = Verdict.UNDETERMINED
@@ -177,24 +197,63 @@ def _correlation_time(residual: FloatArray) -> float:
     return max((standard_error(residual) / naive) ** 2, 1.0) if naive > 0 else 1.0
 
 
+def in_bins(
+    at: Int64Array, values: FloatArray, average: Callable[[FloatArray], FloatArray]
+) -> tuple[Int64Array, FloatArray]:
+    """Condense a series ``(n,)`` to ``BINS`` values or somewhat more, at rising instants.
+
+    Each is the ``average`` over the last axis of equally many neighbours, at the instant of
+    the first of them: ``middle_mean`` of latencies, ``plain_mean`` of
+    powers. The first few values
+    are left out where the rest is a whole number of bins. A series of fewer than two values
+    to a bin is returned as it is.
+    """
+    size = len(values) // BINS
+    if size < 2:
+        return at, values
+    left_out = len(values) % size
+    return at[left_out::size], average(values[left_out:].reshape(-1, size))
+
+
+def plain_mean(values: FloatArray) -> FloatArray:
+    """Get the mean over the last axis."""
+    return np.asarray(values.mean(axis=-1))
+
+
+def middle_mean(values: FloatArray) -> FloatArray:
+    """Get the mean of the middle half over the last axis.
+
+    Spikes do not move it; unlike the median it does not jump where values have two levels.
+    """
+    size = values.shape[-1]
+    outside = size // 4
+    ordered = np.partition(values, [outside, size - outside - 1], axis=-1)
+    return plain_mean(ordered[..., outside : size - outside])
+
+
 def steady_from(values: FloatArray, tolerance: float = TOLERANCE) -> int | None:
     """Get the index from which a series is steady; None for no steady state.
 
     The later of MSER-5 and the last change of level, if it lies in the first half and what
-    follows does not drift. Spikes are clipped at 5 robust standard deviations for this
-    decision alone.
+    follows does not drift; else the middle, if nothing changes after it. MSER-5 alone is no
+    reason to deny: without any trend its minimum lies at the middle in one short series of
+    ten. Spikes and short bursts are clipped for this decision alone. None for fewer than
+    ``FEWEST_TO_SETTLE`` values.
     """
-    series = _clipped(np.asarray(values, dtype=np.float64))
-    truncation = mser5(series)
-    if truncation is None:
+    if len(values) < FEWEST_TO_SETTLE:
         return None
-    change = last_change(series, tolerance)
-    start = max(truncation, change.index if change else 0)
-    rest = series[start:]
-    if 2 * start > len(series) or len(rest) < FEWEST:
-        return None
-    drifting = is_steady(np.arange(len(rest)), rest, tolerance).verdict is Verdict.DRIFTING
-    return None if drifting else start
+    series = without_spikes(np.asarray(values, dtype=np.float64))
+    middle = len(series) // 2
+    truncation, change = mser5(series), last_change(series, tolerance)
+    start = max(middle if truncation is None else truncation, change.index if change else 0)
+    for begin in (start, middle):
+        if start <= middle and not _drifts(series[begin:], tolerance):
+            return begin
+    return None
+
+
+def _drifts(values: FloatArray, tolerance: float) -> bool:
+    return is_steady(np.arange(len(values)), values, tolerance).verdict is Verdict.DRIFTING
 
 
 def steady_since(
@@ -211,9 +270,11 @@ def steady_since(
     return max(int(at[start]) for at, start in starts)
 
 
-def _clipped(series: FloatArray) -> FloatArray:
-    middle = float(np.median(series)) if len(series) else 0.0
-    spread = 1.4826 * float(np.median(np.abs(series - middle))) if len(series) else 0.0
-    if spread == 0:
-        return series
-    return np.clip(series, middle - SPIKE * spread, middle + SPIKE * spread)
+def without_spikes(series: FloatArray) -> FloatArray:
+    """Clip what leaves the median of its neighbourhood; a step of level is kept whole."""
+    reach = SPIKE_REACH
+    around = np.lib.stride_tricks.sliding_window_view(series, 2 * reach + 1)
+    middle = np.pad(np.median(around, axis=1), reach, mode="edge")
+    away = series - middle
+    limit = SPIKE * float(np.quantile(np.abs(away), 1 - MOST_SPIKES))
+    return np.asarray(middle + np.clip(away, -limit, limit))

@@ -1,6 +1,7 @@
 """Combining uncertainties: GUM for the standard one, JCGM 101 for the interval.
 
-The expanded uncertainty is the half-width of the central interval of the convolved
+Standard uncertainty and degrees of freedom are propagated by GTC's uncertain numbers, one
+per line. The expanded uncertainty is the half-width of the central interval of the convolved
 distribution (scaled t for type A, rectangles for specified limits), so the coverage
 factor is a result: 1.65 where a rectangle dominates, 2.78 where five runs do.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from scipy import special
@@ -31,10 +33,23 @@ def component(
     *,
     dof: float | None = None,
     source: str = "",
+    input_: str = "",
 ) -> Component:
-    """Make a budget line; its share is filled in when the budget is combined."""
+    """Make a budget line; its share is filled in when the budget is combined.
+
+    ``u`` is the change of the quantity for one standard uncertainty of the input ``input_``:
+    a negative one gives the line the sign -1.
+    """
     return Component(
-        name=name, kind=kind, u=abs(u), distribution=distribution, dof=dof, share=0.0, source=source
+        name=name,
+        kind=kind,
+        u=abs(u),
+        distribution=distribution,
+        dof=dof,
+        share=0.0,
+        source=source,
+        input=input_,
+        sign=-1 if u < 0 else 1,
     )
 
 
@@ -48,10 +63,50 @@ def standard_uncertainty(budget: Sequence[Component]) -> float:
     return math.sqrt(math.fsum(line.u**2 for line in budget))
 
 
-def effective_dof(budget: Sequence[Component]) -> float | None:
-    """Get the Welch-Satterthwaite degrees of freedom, None where infinite (GUM G.4.1)."""
-    finite = math.fsum(line.u**4 / line.dof for line in budget if line.dof)
-    return standard_uncertainty(budget) ** 4 / finite if finite > 0 else None
+def joined(budget: Sequence[Component]) -> list[Component]:
+    """Get a budget of independent lines: those of one input become one, by their signs."""
+    lines: dict[object, Component] = {}
+    for number, line in enumerate(budget):
+        key = line.input or number
+        if key in lines:
+            before = lines[key]
+            net = before.sign * before.u + line.sign * line.u
+            line = replace(before, u=abs(net), sign=-1 if net < 0 else 1)  # noqa: PLW2901
+        lines[key] = line
+    return list(lines.values())
+
+
+def uncertain_number(value: float, budget: Sequence[Component], inputs: dict[str, Any]) -> Any:
+    """Get a value with its budget as an uncertain number of GTC: the sum of its lines.
+
+    ``inputs`` holds the standardised inputs met so far, by the names that lines give them:
+    numbers made with the same one are correlated as they must be. It is added to.
+    """
+    from GTC import ureal  # noqa: PLC0415  a third of a second to import
+
+    total = ureal(value, 0.0)
+    for line in budget:
+        if line.u > 0:
+            known = inputs.get(line.input) if line.input else None
+            if known is None:
+                known = ureal(0.0, 1.0, line.dof or math.inf, label=line.name)
+                if line.input:
+                    inputs[line.input] = known
+            total += line.sign * line.u * known
+    return total
+
+
+def combined(budget: Sequence[Component]) -> tuple[float, float | None]:
+    """Get standard uncertainty and effective degrees of freedom, None where infinite.
+
+    GUM 5.2.2 and G.4.1 (Welch-Satterthwaite), by GTC. An infinite or undefined line leaves
+    NaN and None.
+    """
+    if not all(math.isfinite(line.u) for line in budget):
+        return math.nan, None
+    total = uncertain_number(0.0, budget, {})
+    dof = float(total.df)
+    return float(total.u), dof if math.isfinite(dof) else None
 
 
 def student_t(p: float, dof: float | None) -> float:
@@ -63,8 +118,9 @@ def student_t(p: float, dof: float | None) -> float:
 def expanded_uncertainty(budget: Sequence[Component], p: float = COVERAGE) -> float:
     """Get the half-width of the central interval of probability ``p`` of the sum of all lines.
 
-    The densities are convolved numerically on a grid of exact cell masses; relative
-    error below 1e-3 of the result. 0 for an empty or exact budget.
+    The lines are independent (``joined``). Their densities are convolved numerically on a
+    grid of exact cell masses; relative error below 1e-3 of the result. 0 for an empty or
+    exact budget.
     """
     lines = _merge_minor([line for line in budget if line.u > 0])
     if not lines:
@@ -140,8 +196,12 @@ def _as_float(values: object) -> FloatArray:
 def quantity(
     name: str, unit: str, value: float, budget: Sequence[Component], p: float = COVERAGE
 ) -> Quantity:
-    """Make a quantity from its value and its independent budget lines, in the same unit."""
-    u = standard_uncertainty(budget)
+    """Make a quantity from its value and its budget lines, in the same unit.
+
+    Lines are independent unless they name the same input, which makes them one.
+    """
+    budget = joined(budget)
+    u, dof = combined(budget)
     expanded = expanded_uncertainty(budget, p) if math.isfinite(u) else math.nan
     if not math.isfinite(value):
         u = expanded = math.nan
@@ -157,7 +217,7 @@ def quantity(
         u=u,
         expanded=expanded,
         k=expanded / u if u > 0 else 0.0,
-        dof=effective_dof(budget),
+        dof=dof,
         p=p,
         low=value - expanded,
         high=value + expanded,
@@ -166,7 +226,10 @@ def quantity(
 
 
 def reciprocal(name: str, unit: str, base: Quantity, factor: float = 1.0) -> Quantity:
-    """Get ``factor / base``: relative uncertainties carry over, the interval's ends exactly."""
+    """Get ``factor / base``: relative uncertainties carry over, the interval's ends exactly.
+
+    Errors that raise the base lower its reciprocal: the signs of the lines turn over.
+    """
     if not base.value:
         return replace(base, name=name, unit=unit, value=math.nan, expanded=math.nan, u=math.nan)
     value = factor / base.value
@@ -182,5 +245,5 @@ def reciprocal(name: str, unit: str, base: Quantity, factor: float = 1.0) -> Qua
         expanded=base.expanded * scale,
         low=low,
         high=high,
-        budget=tuple(replace(line, u=line.u * scale) for line in base.budget),
+        budget=tuple(replace(line, u=line.u * scale, sign=-line.sign) for line in base.budget),
     )

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from powerlab.catalog.facts import Identifier, Model, NonNegative, Positive
+
+_GPIO = re.compile(r"gpiochip\d{1,4}:\d{1,6}!?")
+
+
+def _gpio(text: str) -> str:
+    if text and not _GPIO.fullmatch(text):
+        raise ValueError(
+            'must name a GPIO of the board as in "gpiochip0:17", with ! at its end for '
+            f"active low, not {text!r}"
+        )
+    return text
 
 
 class BenchMeter(Model):
@@ -14,6 +26,7 @@ class BenchMeter(Model):
 
     ``serial`` is checked against the instrument where it tells. ``cable_ohm`` is the loop
     resistance of the leads between the voltage tap (or the supply) and the board.
+    ``line_input`` is the digital input that the bench's trigger line is wired to.
     """
 
     model: Identifier
@@ -23,18 +36,23 @@ class BenchMeter(Model):
     voltage_sense: Literal["meter", "board"] = "meter"
     cable_ohm: NonNegative = 0.0
     u_cable_ohm: NonNegative = 0.0
+    line_input: str = ""
 
 
 class BenchSupply(Model):
     """The supply voltage, read once at the board under load, ± its standard uncertainty.
 
     ``read_with_meter`` says that the ammeter was in the circuit then (a second meter read the
-    volts), so that its burden is in the reading already.
+    volts), so that its burden is in the reading already. ``source_ohm`` ± ``u_source_ohm``
+    (standard uncertainty) is the supply's own resistance: its volts idle less its volts under
+    load, over the difference of the currents. Without them an adapter's sag is assumed.
     """
 
     voltage_v: Positive
     u_voltage_v: NonNegative
     read_with_meter: bool = False
+    source_ohm: NonNegative | None = None
+    u_source_ohm: NonNegative | None = None
 
 
 class Bench(Model):
@@ -42,6 +60,7 @@ class Bench(Model):
 
     ``host`` is an ssh alias or ``user@host[:port]``, or ``local`` for this computer.
     ``ssh_config`` names a configuration file given to ``ssh -F`` ("none" for none at all).
+    ``line`` is the board's GPIO that is wired to a meter's ``line_input``.
     """
 
     device: Identifier
@@ -51,6 +70,7 @@ class Bench(Model):
     identity_file: str = ""
     known_hosts_file: str = ""
     boundary: Literal["board", "dc", "wall"] = "board"
+    line: Annotated[str, AfterValidator(_gpio)] = ""
     meter: tuple[BenchMeter, ...] = Field(min_length=1)
     supply: BenchSupply | None = None
 

@@ -9,6 +9,8 @@ from pydantic import Field
 from powerlab.catalog.facts import Identifier, Model, NonNegative, Positive, Sourced, Verified
 from powerlab.terms import Averaging
 
+Quantity = Literal["current", "voltage", "power"]
+
 
 class Link(Model):
     """How the instrument is reached, and an example of its resource string."""
@@ -40,13 +42,17 @@ class Sampling(Sourced):
 class Range(Sourced):
     """One range of one quantity and its specified limit over a year.
 
-    The limit is ±(``gain_percent`` % of reading + ``offset_percent`` % of ``full_scale``).
-    ``burden_voltage_v`` is the drop over the meter's input at full scale at most; the true
-    one is taken as anywhere between nothing and that. ``noise`` is the standard deviation
-    of one reading and ``resolution`` its step, both in the unit of the quantity.
+    The limit is ±(``gain_percent`` % of reading + ``offset_percent`` % of ``full_scale`` +
+    ``curvature_percent`` % of it); the last part is how far a reading may be from the straight
+    line between nothing and full scale. Away from 23 °C ``temperature_percent_per_k`` % of
+    reading for each kelvin come on top. ``burden_voltage_v`` is the drop over the meter's
+    input at full scale at most; the true one is taken as anywhere between nothing and that.
+    ``noise`` is the standard deviation of one reading and ``resolution`` its step, both in the
+    unit of the quantity. An ``unsigned`` reading is 0 where it would be below: a zero offset
+    that is negative cannot be seen in it.
     """
 
-    quantity: Literal["current", "voltage", "power"]
+    quantity: Quantity
     full_scale: Positive
     over_range_factor: Positive = 1.0
     gain_percent: NonNegative
@@ -54,11 +60,14 @@ class Range(Sourced):
     resolution: Positive
     noise: NonNegative
     burden_voltage_v: NonNegative = 0.0
+    curvature_percent: NonNegative = 0.0
+    temperature_percent_per_k: NonNegative = 0.0
+    unsigned: bool = False
 
     @property
     def offset_limit(self) -> float:
-        """Get the offset part of the limit in the unit of the quantity."""
-        return self.offset_percent / 100 * self.full_scale
+        """Get the offset and curvature parts of the limit in the unit of the quantity."""
+        return (self.offset_percent + self.curvature_percent) / 100 * self.full_scale
 
     @property
     def burden_limit_ohm(self) -> float:
@@ -66,8 +75,39 @@ class Range(Sourced):
         return self.burden_voltage_v / self.full_scale
 
 
+class LoadRating(Sourced):
+    """How an electronic load draws its current.
+
+    It takes up to ``power_w``. Its input is never below ``on_ohm``: where the volts do not
+    suffice for that, it draws less than was set. After a change the current settles with the
+    time constant ``settle_s`` and then wanders, as the load warms up, by up to
+    ``drift_percent`` % with ``drift_time_s``; ``noise_percent`` is its standard deviation.
+    """
+
+    power_w: Positive
+    on_ohm: Positive
+    settle_s: NonNegative
+    drift_percent: NonNegative
+    drift_time_s: Positive
+    noise_percent: NonNegative
+
+
+class SupplyRating(Sourced):
+    """What a programmable supply delivers: up to ``current_a``.
+
+    After a change its volts settle with the time constant ``settle_s``.
+    """
+
+    current_a: Positive
+    settle_s: NonNegative
+
+
 class InstrumentProfile(Model):
-    """A meter, load or supply model; ``channels`` are the columns of its sample stream."""
+    """A meter, load or supply model; ``channels`` are the columns of its sample stream.
+
+    The channel "line" is a digital input sampled with the data, one of ``line_inputs``. The
+    ranges of a load or supply hold for what it sets and for what it reads back.
+    """
 
     schema_version: Literal[1] = Field(alias="schema")
     id: Identifier
@@ -78,10 +118,18 @@ class InstrumentProfile(Model):
     driver: str
     emulator: str
     verified: Verified
-    channels: tuple[Literal["current", "voltage", "power"], ...] = Field(min_length=1)
+    channels: tuple[Quantity | Literal["line"], ...] = Field(min_length=1)
+    line_inputs: tuple[str, ...] = ()
     link: Link
     sampling: Sampling
     range: tuple[Range, ...] = Field(min_length=1)
+    load: LoadRating | None = None
+    supply: SupplyRating | None = None
+
+    @property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """Get the channels that have a unit: all but the trigger line."""
+        return tuple(channel for channel in self.channels if channel != "line")
 
     def ranges(self, quantity: str) -> tuple[Range, ...]:
         """Get the ranges of one quantity, smallest full scale first."""

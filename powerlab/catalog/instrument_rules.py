@@ -16,33 +16,54 @@ _BOXCAR_TOLERANCE = 0.01
 # A series drop above this is no shunt of a meter but a mistaken unit.
 _BURDEN_MOST_V = 5.0
 _LIMIT_MOST_PERCENT = 20.0
+_TEMPERATURE_MOST_PERCENT = 1.0
 
 
 def instrument_rules(profile: InstrumentProfile) -> Findings:
     """Yield (dotted key, message) for everything physically or formally odd."""
-    for quantity, count in Counter(profile.channels).items():
+    for channel, count in Counter(profile.channels).items():
         if count > 1:
-            yield "channels", f"{quantity} is named twice"
+            yield "channels", f"{channel} is named twice"
+    for quantity in dict.fromkeys(profile.quantities):
         if not profile.ranges(quantity):
             yield "range", f"no range for the channel {quantity}"
+    yield from _line_rules(profile)
     for index, item in enumerate(profile.range):
         for key, message in _range_rules(item):
             yield f"range[{index + 1}].{key}", message
     for quantity in sorted({item.quantity for item in profile.range}):
         yield from _ladder_rules(profile, quantity)
     yield from _sampling_rules(profile)
+    yield from _rating_rules(profile)
     if profile.link.baud is not None and profile.link.baud <= 0:
         yield "link.baud", "must be above 0"
     if not profile.link.example.strip():
         yield "link.example", "must show a resource string"
 
 
+def _line_rules(profile: InstrumentProfile) -> Findings:
+    if not profile.quantities:
+        yield "channels", "a trigger line alone measures nothing"
+    if "line" in profile.channels and not profile.line_inputs:
+        yield "line_inputs", "must name the digital inputs that the channel line may be"
+    if profile.line_inputs and "line" not in profile.channels:
+        yield "channels", "lacks line, though line_inputs names digital inputs"
+    for name, count in Counter(profile.line_inputs).items():
+        if not name.strip():
+            yield "line_inputs", "holds a name without a letter"
+        elif count > 1:
+            yield "line_inputs", f"{name} is named twice"
+
+
 def _range_rules(item: Range) -> Findings:
     if item.gain_percent == 0 and item.offset_percent == 0:
         yield "gain_percent", "gain and offset limits are both 0: no meter is exact"
-    for key in ("gain_percent", "offset_percent"):
+    for key in ("gain_percent", "offset_percent", "curvature_percent"):
         if getattr(item, key) > _LIMIT_MOST_PERCENT:
             yield key, f"{getattr(item, key):g} % is no limit of a meter; is it in percent?"
+    if item.temperature_percent_per_k > _TEMPERATURE_MOST_PERCENT:
+        key = "temperature_percent_per_k"
+        yield key, f"{item.temperature_percent_per_k:g} % for each kelvin is no meter"
     if item.over_range_factor < 1:
         yield "over_range_factor", "must be at least 1"
     if item.resolution >= item.full_scale / 10:
@@ -80,3 +101,16 @@ def _sampling_rules(profile: InstrumentProfile) -> Findings:
         yield "sampling.memory_readings", "must be at least 1"
     if sampling.latency_limit_s > sampling.latency_s:
         yield "sampling.latency_limit_s", "allows a reading before its aperture has ended"
+
+
+def _rating_rules(profile: InstrumentProfile) -> Findings:
+    """Check that a load says how it draws and a supply what it delivers, and no other does."""
+    for kind, driven in (("load", "current"), ("supply", "voltage")):
+        rating = getattr(profile, kind)
+        if profile.kind == kind:
+            if rating is None:
+                yield kind, f"is missing: a {kind} states its rating"
+            if not profile.ranges(driven):
+                yield "range", f"a {kind} needs a {driven} range"
+        elif rating is not None:
+            yield kind, f"is no section of a {profile.kind}"

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from powerlab.catalog.bench_profile import Bench
+from powerlab.catalog.bench_profile import Bench, BenchMeter, BenchSupply
 from powerlab.catalog.device_rules import device_rules
 from powerlab.catalog.facts import Model, Quantified, Sourced
 from powerlab.catalog.instrument_rules import instrument_rules
@@ -113,22 +113,42 @@ def _bench_rules(bench: Bench, catalog: Catalog) -> Findings:
         yield "device", f"there is no device {bench.device!r}" + suggestion
     resources: list[str] = []
     for index, meter in enumerate(bench.meter):
-        lead = dotted(("meter", index))
-        model = catalog.instruments.get(meter.model)
-        if model is None:
-            suggestion = _meant(meter.model, catalog.instruments)
-            yield f"{lead}.model", f"there is no instrument {meter.model!r}" + suggestion
-        else:
-            for quantity in sorted(set(meter.measures) - set(model.channels)):
-                yield f"{lead}.measures", f"{model.name} does not stream {quantity}"
+        for key, message in _meter_rules(bench, meter, catalog):
+            yield f"{dotted(('meter', index))}.{key}", message
         if meter.resource in resources:
-            yield f"{lead}.resource", "is that of another meter of this bench"
+            yield f"{dotted(('meter', index))}.resource", "is that of another meter of this bench"
         resources.append(meter.resource)
     measured = {quantity for meter in bench.meter for quantity in meter.measures}
     if not measured & {"current", "power"}:
         yield "meter", "no meter reads current or power"
-    if bench.supply is not None and 3 * bench.supply.u_voltage_v >= bench.supply.voltage_v:
+    if bench.line and not any(meter.line_input for meter in bench.meter):
+        yield "line", "is wired to no meter: name the input of one as its line_input"
+    if bench.supply is not None:
+        yield from _supply_rules(bench.supply)
+
+
+def _meter_rules(bench: Bench, meter: BenchMeter, catalog: Catalog) -> Findings:
+    if meter.line_input and not bench.line:
+        yield "line_input", "is wired to nothing: name the board's GPIO as the bench's line"
+    model = catalog.instruments.get(meter.model)
+    if model is None:
+        suggestion = _meant(meter.model, catalog.instruments)
+        yield "model", f"there is no instrument {meter.model!r}" + suggestion
+        return
+    for quantity in sorted(set(meter.measures) - set(model.channels)):
+        yield "measures", f"{model.name} does not stream {quantity}"
+    if meter.line_input and not model.line_inputs:
+        yield "line_input", f"{model.name} samples no digital input with its data"
+    elif meter.line_input and meter.line_input not in model.line_inputs:
+        known = ", ".join(model.line_inputs)
+        yield "line_input", f"{meter.line_input!r} is no input of {model.name}: {known}"
+
+
+def _supply_rules(supply: BenchSupply) -> Findings:
+    if 3 * supply.u_voltage_v >= supply.voltage_v:
         yield "supply.u_voltage_v", "is too large for the voltage it belongs to"
+    if (supply.source_ohm is None) != (supply.u_source_ohm is None):
+        yield "supply.source_ohm", "state both source_ohm and u_source_ohm, or none of them"
 
 
 def _meant(word: str, known: Iterable[str]) -> str:

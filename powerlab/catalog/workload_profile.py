@@ -37,6 +37,7 @@ class WorkloadProfile(Model):
 class ProtocolPreset(Model):
     """How one measurement proceeds; times in seconds on the board.
 
+    The warm-up ends as soon as it is steady, ``warm_up_limit_s`` at the latest.
     ``guard_s`` is the least idle time on both sides of a run; a slow meter widens it.
     ``marker_s`` is the most that one marker, drawn before and after the runs, may take; a
     meter too slow for it gets none, and 0 asks for none.
@@ -48,7 +49,7 @@ class ProtocolPreset(Model):
     summary: str
     idle_s: Positive
     warm_up_limit_s: Positive
-    runs: int = Field(ge=2)
+    runs: int = Field(ge=2, le=4096)
     run_s: Positive
     guard_s: NonNegative
     marker_s: NonNegative = 0.0

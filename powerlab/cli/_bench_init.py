@@ -149,7 +149,7 @@ def _describe(options: BenchOptions, catalog: Catalog, device: str) -> Bench:
             BenchMeter(
                 model=model,
                 resource=resource,
-                measures=instrument.channels,
+                measures=instrument.quantities,
                 voltage_sense=_sense(options, instrument),
                 **_cable(options),
             ),

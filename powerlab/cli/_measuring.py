@@ -1,4 +1,4 @@
-"""One measurement from resolved profiles to a finished run folder and its report."""
+"""One session from resolved profiles to finished run folders and their reports."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 
 from powerlab import session
 from powerlab.catalog.bench_profile import Bench
-from powerlab.catalog.layers import Catalog, load_catalog
-from powerlab.circumstances import timebase, wiring
+from powerlab.catalog.layers import load_catalog
 from powerlab.cli._entry import load_entry
 from powerlab.cli._output import check_run_root
 from powerlab.cli._plan import Outcome, Plan
 from powerlab.cli._progress import View
 from powerlab.cli._reporting import check_report, report_paths
-from powerlab.cli._resolve import Chosen, Wanted, choose, choose_bench
+from powerlab.cli._resolve import Wanted, choose, choose_bench
 from powerlab.errors import Interrupted
+from powerlab.job import Job, labels
 from powerlab.records import Evidence, Truth
-from powerlab.session import Job
 from powerlab.store.archive import run_root
+from powerlab.store.manifest import RECORDING
 from powerlab.store.run_folder import RunWriter
 
 TruthOf = Callable[[Mapping[int, int]], Truth]
@@ -35,27 +35,46 @@ def prepare(wanted: Wanted, *, lab: Path | None, report: Path | None, lang: str)
     chosen = choose(catalog, wanted)
     if not wanted.emulate:
         choose_bench(catalog, wanted)
-    reports = report_paths(report, wanted.batches)
-    for path in reports.values():
+    options = tuple((runtime, batch) for runtime in chosen.runtimes for batch in wanted.batches)
+    reports = report_paths(report, labels(options))
+    for path in reports:
         check_report(path, lang)
     root = run_root(lab)
     check_run_root(root)
-    return Plan(catalog, wanted, chosen, root, reports, lang)
+    return Plan(catalog, wanted, chosen, options, root, reports, lang)
 
 
 def measure_all(plan: Plan, view: View) -> Iterator[Outcome]:
-    """Measure at each batch size, on the bench that was asked for, emulated or real.
+    """Measure every option in one session, on the bench that was asked for, emulated or real.
 
-    Raises whatever stops it; what was recorded until then is kept as a partial run.
+    Raises whatever stops it; what was recorded until then is kept as partial runs.
     """
-    for batch in plan.wanted.batches:
-        yield _measure_once(plan, batch, view)
+    writers: list[RunWriter] = []
+    with _bench(plan, view) as (name, bench, truth), _recorded(writers):
+        jobs = []
+        for job in _jobs(plan, name, bench):
+            writer = RunWriter(
+                plan.root,
+                request=job.request(),
+                configuration=job.configuration(),
+                evidence=Evidence.EMULATED if plan.wanted.emulate else None,
+            )
+            writers.append(writer)
+            jobs.append(replace(job, run=writer.run))
+        view.note("preparing the model, the meter and the board")
+        with view.live() as update:
+            captures = session.measure(jobs, sinks=writers, progress=update)
+        parts = zip(jobs, writers, captures, strict=True)
+        for slot, (job, writer, capture) in enumerate(parts):
+            finished = session.finish(job, capture, truth, slot)
+            writer.finish(capture, finished.result)
+            yield Outcome(job, finished, writer.folder)
 
 
-def _measure_once(plan: Plan, batch: int, view: View) -> Outcome:
+def _jobs(plan: Plan, name: str, bench: Bench) -> Iterator[Job]:
     catalog, wanted, chosen = plan.catalog, plan.wanted, plan.chosen
-    with _bench(catalog, wanted, chosen, view) as (name, bench, truth):
-        job = Job(
+    for (runtime, batch), label in zip(plan.options, labels(plan.options), strict=True):
+        yield Job(
             run="",
             bench_name=name,
             bench=bench,
@@ -63,46 +82,19 @@ def _measure_once(plan: Plan, batch: int, view: View) -> Outcome:
             instrument=catalog.instrument(bench.meter[0].model),
             workload=chosen.workload,
             protocol=chosen.protocol,
-            runtime=chosen.runtime,
+            runtime=runtime,
             batch=batch,
             threads=wanted.threads,
             precision=wanted.precision,
+            dither=wanted.dither,
+            label=label,
         )
-        writer = RunWriter(
-            plan.root,
-            request=job.request(),
-            configuration=configuration(job),
-            evidence=Evidence.EMULATED if wanted.emulate else None,
-        )
-        job = replace(job, run=writer.run)
-        with _recorded(writer):
-            writer.event("timebase", timebase())
-            writer.event("wiring", wiring(bench, chosen.device))
-            writer.event("batch", batch)
-            view.note("preparing the model, the meter and the board")
-            with view.live() as update:
-                finished = session.measure(job, sink=writer, progress=update, truth=truth)
-            writer.finish(finished.capture, finished.result)
-    return Outcome(job, finished, writer.folder)
-
-
-def configuration(job: Job) -> dict[str, object]:
-    """Get the bench and the profiles of a job as plain values, to be kept with its run."""
-    parts = {
-        "bench": job.bench,
-        "device": job.device,
-        "instrument": job.instrument,
-        "workload": job.workload,
-        "protocol": job.protocol,
-    }
-    return {name: part.model_dump(mode="json", by_alias=True) for name, part in parts.items()}
 
 
 @contextlib.contextmanager
-def _bench(
-    catalog: Catalog, wanted: Wanted, chosen: Chosen, view: View
-) -> Iterator[tuple[str, Bench, TruthOf | None]]:
+def _bench(plan: Plan, view: View) -> Iterator[tuple[str, Bench, TruthOf | None]]:
     """Get the bench by name for a ``with`` block, and what tells the truth about it."""
+    catalog, wanted, device = plan.catalog, plan.wanted, plan.chosen.device
     if not wanted.emulate:
         yield *choose_bench(catalog, wanted), None
         return
@@ -110,37 +102,50 @@ def _bench(
     view.note("starting the emulated bench")
     with emulated_bench(
         catalog,
-        chosen.device.id,
+        device.id,
         wanted.meter,
         seed=wanted.seed,
         faults=wanted.faults,
-        runtime=chosen.runtime,
+        runtimes=plan.chosen.runtimes,
     ) as emulated:
-        yield f"{chosen.device.id}-emulated", emulated.bench, emulated.truth
+        yield f"{device.id}-emulated", emulated.bench, emulated.truth
 
 
 @contextlib.contextmanager
-def _recorded(writer: RunWriter) -> Iterator[None]:
-    """Keep what was recorded as a partial run, whatever ends the block early.
+def _recorded(writers: list[RunWriter]) -> Iterator[None]:
+    """Keep what was recorded as partial runs, whatever ends the block early.
 
-    A run without a sample is removed: there is nothing in it to look at.
+    Runs without a sample are removed: there is nothing in them to look at.
     """
     try:
         yield
     except (KeyboardInterrupt, Interrupted) as error:
-        if writer.discard():
+        kept = _keep_partial(writers, "interrupted by the user or by a signal")
+        if not kept:
             raise Interrupted(
                 "interrupted before the first reading", hint="no run was kept; measure again"
             ) from error
-        writer.mark_partial("interrupted by the user or by a signal")
         raise Interrupted(
             "interrupted",
-            hint=f"what was recorded is kept as a partial run in {writer.folder}",
-            context={"run": writer.run},
+            hint=_told(kept),
+            context={"runs": [writer.run for writer in kept]},
         ) from error
     except BaseException as error:
-        if not writer.discard():
-            writer.mark_partial(str(error))
-            if str(writer.folder) not in str(error):
-                error.add_note(f"what was recorded is kept as a partial run in {writer.folder}")
+        kept = _keep_partial(writers, str(error))
+        if kept and not any(str(writer.folder) in str(error) for writer in kept):
+            error.add_note(_told(kept))
         raise
+
+
+def _keep_partial(writers: list[RunWriter], reason: str) -> list[RunWriter]:
+    """Mark as partial what is not complete, and get what was kept so."""
+    kept = [writer for writer in writers if writer.status == RECORDING and not writer.discard()]
+    for writer in kept:
+        writer.mark_partial(reason)
+    return kept
+
+
+def _told(kept: list[RunWriter]) -> str:
+    runs = "a partial run" if len(kept) == 1 else "partial runs"
+    folders = " and ".join(str(writer.folder) for writer in kept)
+    return f"what was recorded is kept as {runs} in {folders}"

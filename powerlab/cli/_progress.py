@@ -36,10 +36,11 @@ def open_view(*, quiet: bool) -> View:
 
 
 def phase_name(progress: Progress) -> str:
-    """Get a phase in words: "run 2 of 5"."""
-    if progress.count < 2:
-        return progress.phase
-    return f"{progress.phase} {progress.index + 1} of {progress.count}"
+    """Get a phase in words: "run 2 of 5", or "run 2 of 10 (batch 4)" of one of several options."""
+    name = progress.phase
+    if progress.count > 1:
+        name += f" {progress.index + 1} of {progress.count}"
+    return f"{name} ({progress.option})" if progress.option else name
 
 
 class _Silent:
@@ -64,7 +65,7 @@ class _Lines:
 
     @contextlib.contextmanager
     def live(self) -> Iterator[Update]:
-        """Write a line whenever another phase begins."""
+        """Write a line whenever another phase begins, and each note."""
         lock = threading.Lock()
         last = ""
 
@@ -72,6 +73,8 @@ class _Lines:
             nonlocal last
             name = phase_name(progress)
             with lock:
+                if progress.note:
+                    self.note(progress.note)
                 if name == last:
                     return
                 last = name
@@ -93,7 +96,7 @@ class _Terminal:
 
     @contextlib.contextmanager
     def live(self) -> Iterator[Update]:
-        """Redraw one line as the measurement goes on; it is gone afterwards."""
+        """Redraw one line as the measurement goes on; it is gone afterwards. Notes stay."""
         from rich import progress as bars  # noqa: PLC0415  only a terminal needs it
         from rich.console import Console  # noqa: PLC0415
 
@@ -107,6 +110,8 @@ class _Terminal:
             task = shown.add_task("start", total=1.0, times="", power="")
 
             def update(progress: Progress) -> None:
+                if progress.note:
+                    shown.console.print(progress.note, markup=False, highlight=False)
                 power = "" if progress.power_w is None else f"≈ {progress.power_w:.3f} W"
                 shown.update(
                     task,

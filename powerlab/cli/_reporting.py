@@ -38,15 +38,12 @@ def check_report(path: Path, lang: str, option: str = "--report") -> None:
     choose_fonts(SAMPLE[lang])
 
 
-def report_paths(report: Path | None, batches: Sequence[int]) -> dict[int, Path]:
-    """Get where reports go by batch size: of several, ``report.pdf`` is ``report-batch-2.pdf``."""
+def report_paths(report: Path | None, labels: Sequence[str]) -> tuple[Path, ...]:
+    """Get where reports go, by option: of several, ``report.pdf`` is ``report-batch-2.pdf``."""
     if report is None:
-        return {}
-    if len(batches) == 1:
-        return {batches[0]: report}
-    return {
-        batch: report.with_name(f"{report.stem}-batch-{batch}{report.suffix}") for batch in batches
-    }
+        return ()
+    ends = ["".join(f"-{word}" for word in label.replace(",", "").split()) for label in labels]
+    return tuple(report.parent / f"{report.stem}{end}{report.suffix}" for end in ends)
 
 
 def write_reports(plan: Plan, outcomes: Sequence[Outcome], view: View) -> Iterator[Path]:
@@ -54,13 +51,12 @@ def write_reports(plan: Plan, outcomes: Sequence[Outcome], view: View) -> Iterat
 
     Raises what ``write_report`` raises; the measurement itself is complete by then.
     """
+    if not plan.reports:
+        return
     from powerlab.report.write import write_report  # noqa: PLC0415  seconds to import
 
-    for outcome in outcomes:
+    for outcome, path in zip(outcomes, plan.reports, strict=False):
         finished, job = outcome.finished, outcome.job
-        path = plan.reports.get(job.batch)
-        if path is None:
-            continue
         view.note("writing the report")
         try:
             write_report(
@@ -114,18 +110,21 @@ def write_stored_report(stored: StoredRun, path: Path, lang: str) -> None:
         result=stored.result,
         capture=stored.capture,
         aligned=align(stored.capture),
-        device=_profile(DeviceProfile, kept, "device"),
-        instrument=_profile(InstrumentProfile, kept, "instrument"),
-        workload=_profile(WorkloadProfile, kept, "workload"),
-        protocol=_profile(ProtocolPreset, kept, "protocol"),
+        device=kept_profile(DeviceProfile, kept, "device"),
+        instrument=kept_profile(InstrumentProfile, kept, "instrument"),
+        workload=kept_profile(WorkloadProfile, kept, "workload"),
+        protocol=kept_profile(ProtocolPreset, kept, "protocol"),
         lang=lang,
         versions=stored.manifest["versions"],
         document=(stored.folder / RESULT).read_bytes(),
     )
 
 
-def _profile(model: Any, kept: Mapping[str, Any], name: str) -> Any:
-    """Read a profile that was kept with the run, strict as if from its own file."""
+def kept_profile(model: Any, kept: Mapping[str, Any], name: str) -> Any:
+    """Read a profile that was kept with the run, strict as if from its own file.
+
+    Raises ProfileError.
+    """
     from powerlab.catalog.reading import check  # noqa: PLC0415
 
     profile, problems = check(model, kept.get(name, {}), Path("run.json"))

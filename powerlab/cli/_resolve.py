@@ -28,23 +28,24 @@ class Wanted:
     seed: int
     faults: tuple[str, ...]
     workload: str
-    runtime: str | None
+    runtimes: tuple[str, ...]
     batches: tuple[int, ...]
     threads: int
     protocol: str
     runs: int | None
     precision: float
+    dither: bool = False
     cable_ohm: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The profiles of a measurement."""
+    """The profiles of a measurement, and the runtimes that it is made with."""
 
     device: DeviceProfile
     workload: WorkloadProfile
     protocol: ProtocolPreset
-    runtime: str
+    runtimes: tuple[str, ...]
 
 
 def choose(catalog: Catalog, wanted: Wanted) -> Chosen:
@@ -63,7 +64,7 @@ def choose(catalog: Catalog, wanted: Wanted) -> Chosen:
         )
     if wanted.runs is not None:
         protocol = protocol.model_copy(update={"runs": wanted.runs})
-    asked = wanted.runtime
+    asked: tuple[str | None, ...] = wanted.runtimes or (None,)
     if wanted.emulate:
         if device.emulation is None:
             able = [name for name, item in catalog.devices.items() if item.emulation]
@@ -71,8 +72,9 @@ def choose(catalog: Catalog, wanted: Wanted) -> Chosen:
                 f"{device.name} cannot be emulated: its profile has no [emulation]",
                 hint=f"emulate {' or '.join(able)}, or measure a real one",
             )
-        asked = asked or device.emulation.runtime
-    return Chosen(device, workload, protocol, choose_runtime(device, workload, asked))
+        asked = wanted.runtimes or (device.emulation.runtime,)
+    runtimes = tuple(choose_runtime(device, workload, runtime) for runtime in asked)
+    return Chosen(device, workload, protocol, runtimes)
 
 
 def choose_runtime(device: DeviceProfile, workload: WorkloadProfile, asked: str | None) -> str:
@@ -151,7 +153,7 @@ def build_bench(
             BenchMeter(
                 model=model,
                 resource=resource,
-                measures=catalog.instrument(model).channels,
+                measures=catalog.instrument(model).quantities,
                 **({} if cable_ohm is None else parse_cable(cable_ohm)),
             ),
         ),

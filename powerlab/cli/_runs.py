@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,8 @@ def list_text(entries: Sequence[RunEntry]) -> str:
 
 def partial_text(stored: StoredRun) -> str:
     """Get what is there of a run without a result."""
+    from powerlab.cli._recovering import can_conclude  # noqa: PLC0415  a list needs no analysis
+
     manifest, capture = stored.manifest, stored.capture
     request = manifest["request"]
     lines = [
@@ -75,14 +78,16 @@ def partial_text(stored: StoredRun) -> str:
     if manifest.get("reason"):
         lines.append(f"  reason: {manifest['reason']}")
     if capture is not None:
-        phases = ", ".join(phase.kind for phase in capture.phases if phase.kind != "guard")
+        kinds = Counter(phase.kind for phase in capture.phases if phase.kind != "guard")
+        phases = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
         lines.append(f"  {len(capture.trace.flags)} samples; phases: {phases}")
     files = ", ".join(sorted(manifest["files"])) or "no files"
     lines.append(f"  {stored.folder}: {files}")
+    recover = f"`powerlab results recover {manifest['run']}`"
     if BLOCKS in manifest["files"]:
-        lines.append(
-            f"  the recording is not converted yet: `powerlab results recover {manifest['run']}`"
-        )
+        lines.append(f"  the recording is not converted yet: {recover}")
+    elif can_conclude(stored):
+        lines.append(f"  it holds enough for a result: {recover}")
     return folded("\n".join(lines), columns())
 
 

@@ -1,4 +1,4 @@
-"""``powerlab measure``: one measurement, or one per batch size."""
+"""``powerlab measure``: one measurement, or one per option in a session that they share."""
 
 from __future__ import annotations
 
@@ -16,6 +16,19 @@ from powerlab.cli._options import (
     whole_numbers,
 )
 
+RUNS_PER_OPTION = 4096
+"""Runs that the board can tell apart in its edge file."""
+
+
+def _names(_ctx: click.Context, _option: click.Parameter, text: str | None) -> tuple[str, ...]:
+    """Read ``tflite`` or ``tflite,openvino``: names, each once; none where nothing was given."""
+    if text is None:
+        return ()
+    found = tuple(part.strip() for part in text.split(","))
+    if not all(found) or len(set(found)) < len(found):
+        raise click.BadParameter("write names, each once, such as tflite or tflite,openvino")
+    return found
+
 
 @click.command(short_help="Measure one workload on one device.")
 @click.option("--device", required=True, metavar="ID", help="What is measured.")
@@ -28,7 +41,13 @@ from powerlab.cli._options import (
 @click.option("--seed", type=int, default=0, show_default=True, help="Fixes the emulated world.")
 @click.option("--fault", "faults", multiple=True, metavar="F@Ts", help="Such as unplug@12s.")
 @click.option("--workload", default="seed-cnn", show_default=True, metavar="ID", help="The model.")
-@click.option("--runtime", metavar="ID", help="The inference runtime on the board.")
+@click.option(
+    "--runtime",
+    "runtimes",
+    metavar="ID[,ID]",
+    callback=_names,
+    help="The inference runtime on the board; several share one session.",
+)
 @click.option(
     "--batch",
     "batches",
@@ -36,16 +55,23 @@ from powerlab.cli._options import (
     show_default=True,
     metavar="N[,N]",
     callback=whole_numbers,
-    help="Batch size; several give one measurement each.",
+    help="Batch size; several share one session.",
 )
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--protocol", default="quick", show_default=True, metavar="ID", help="The preset.")
-@click.option("--runs", type=click.IntRange(2), metavar="N", help="Instead of the preset's.")
+@click.option(
+    "--runs", type=click.IntRange(2, RUNS_PER_OPTION), metavar="N", help="Instead of the preset's."
+)
 @click.option(
     "--precision",
     metavar="1%",
     callback=fraction,
     help="As many runs as this U takes, fixed by the first ones.",
+)
+@click.option(
+    "--dither",
+    is_flag=True,
+    help="Put random pauses between inferences: they break a lock to the meter's samples.",
 )
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE.pdf", help="Write it.")
 @lang_option
@@ -58,8 +84,9 @@ def command(
     """Measure the energy per inference of a workload on a device.
 
     The set-up is the bench of that device, or --bench, or --host with --meter; --emulate
-    needs none. Exit code 6 says that the result is not valid. With --json, several batch
-    sizes give an array; where a later one fails, of those that were finished.
+    needs none. Several batch sizes or runtimes share one session, their runs in random order;
+    each has a result and a run folder of its own, and --json gives an array. Exit code 6 says
+    that a result is not valid.
     """
     # Imported here, since `powerlab measure --help` need not wait for numpy and pydantic.
     from powerlab.cli._measuring import measure_all, prepare  # noqa: PLC0415
@@ -79,10 +106,10 @@ def command(
             outcomes.append(outcome)
             if not as_json:
                 click.echo(summary(outcome.finished.result, folder=outcome.folder))
-    finally:  # a later batch size that fails does not take back those that are done
+    finally:  # an option that cannot be concluded does not take back those that are
         documents = [result_document(outcome.finished.result) for outcome in outcomes]
         if as_json and documents:
-            print_json(documents if len(plan.wanted.batches) > 1 else documents[0])
+            print_json(documents if len(plan.options) > 1 else documents[0])
     for path in write_reports(plan, outcomes, view):
         if not as_json:
             click.echo(f"report  {path}")

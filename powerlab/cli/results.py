@@ -98,10 +98,15 @@ def compare(runs: tuple[str, ...], lab: Path | None, as_json: bool) -> None:  # 
 @click.argument("runs", nargs=-1)
 @lab_option
 def recover(runs: tuple[str, ...], lab: Path | None) -> None:
-    """Finish what a killed process left behind of RUNS (all left-overs by default)."""
+    """Finish what a killed process left behind of RUNS (all left-overs by default).
+
+    With an idle phase and two runs in it, a run that was cut short gets a result, which says
+    that it was; the run itself stays partial.
+    """
+    from powerlab.cli._recovering import recover_run  # noqa: PLC0415
     from powerlab.cli._runs import partial_text  # noqa: PLC0415
+    from powerlab.cli._summary import summary  # noqa: PLC0415
     from powerlab.store.archive import find_run, list_runs, run_root  # noqa: PLC0415
-    from powerlab.store.archive import recover as recover_run  # noqa: PLC0415
 
     root = run_root(lab)
     folders = [find_run(run, root) for run in runs]
@@ -110,4 +115,8 @@ def recover(runs: tuple[str, ...], lab: Path | None) -> None:
     if not folders:
         click.echo(f"No left-over recording in {root}.")
     for folder in folders:
-        click.echo(partial_text(recover_run(folder)))
+        stored = recover_run(folder)
+        if stored.result is None:
+            click.echo(partial_text(stored))
+        else:
+            click.echo(summary(stored.result, folder=folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 from powerlab.agent.protocol import MAX_BLOB, Message, digest_of, read_chunks
 from powerlab.devices.line import AgentLine
 from powerlab.errors import ConfigError
-from powerlab.records import ClockExchanges, Phase, TargetFacts
+from powerlab.records import ClockExchanges, Phase, TargetFacts, Telemetry
 
 ANSWER_LIMIT_S = 15.0
 """For an answer that needs no work, or comes after an idle of known length."""
@@ -71,6 +72,27 @@ class BoardLink:
         )
         return dict(self._hello)
 
+    def telemetry(self) -> Telemetry:
+        """Get what the board says of its state now: clock rate, heat, load, throttling."""
+        reply = self._line.ask(
+            {"do": "telemetry"}, limit_s=ANSWER_LIMIT_S, doing="telling its state"
+        )
+        return Telemetry(
+            at_board_ns=reply["at_board_ns"],
+            temperature_c=_figure(reply["temperature_c"]),
+            frequency_hz=_figure(reply["frequency_hz"]),
+            load=_figure(reply["load"]),
+            memory_free_bytes=_figure(reply["memory_free_bytes"]),
+            governor=reply["governor"] or "",
+            throttled=tuple(reply["throttled"]),
+        )
+
+    def open_line(self, spec: str) -> None:
+        """Let a trigger line of the board ("gpiochip0:17") be high while it is busy."""
+        self._line.ask(
+            {"do": "line", "spec": spec}, limit_s=ANSWER_LIMIT_S, doing="opening the trigger line"
+        )
+
     def exchange_clocks(self, count: int = 100, spacing_s: float = 0.001) -> ClockExchanges:
         """Exchange ``count`` pings, ``spacing_s`` apart, with four stamps each."""
         drop = 0 if self._settled else FIRST_EXCHANGES_DROPPED
@@ -88,12 +110,14 @@ class BoardLink:
         threads: int = 1,
         batch: int = 1,
         seed: int = 0,
+        slot: int = 0,
     ) -> TargetFacts:
         """Send the model's files unless the board has them, and build it with a runtime.
 
         ``files`` maps names on the board to paths here, ``main`` is the name of the one
-        that the runtime opens; the input is filled from ``seed``. Raises ConfigError where
-        a file is not there or too large to send.
+        that the runtime opens; the input is filled from ``seed``. Models in different slots
+        stay loaded side by side. Raises ConfigError where a file is not there or too large
+        to send.
         """
         digest = _digest_of_paths(files)
         reply = self._line.ask(
@@ -105,32 +129,44 @@ class BoardLink:
             self._put(digest, name, files[name])
         request = {"do": "load", "runtime": runtime, "sha256": digest, "main": main}
         reply = self._line.ask(
-            request | {"threads": threads, "batch": batch, "seed": seed},
+            request | {"threads": threads, "batch": batch, "seed": seed, "slot": slot},
             limit_s=LOAD_LIMIT_S,
             doing=f"loading the model with {runtime}",
         )
         self._runtime_facts = {key: str(value) for key, value in reply["facts"].items()}
         return self._facts(runtime, threads)
 
-    def warm_up(self, limit_s: float) -> Phase:
+    def warm_up(self, limit_s: float, *, slot: int = 0) -> Phase:
         """Repeat inference for ``limit_s``, one at least."""
-        reply = self._passes({"do": "warm", "limit_s": limit_s}, limit_s, "warming up")
+        request = {"do": "warm", "limit_s": limit_s, "slot": slot}
+        reply = self._passes(request, limit_s, "warming up")
         self._warm_ups += 1
         return _phase("warm-up", self._warm_ups - 1, reply)
 
     def run(
-        self, index: int, passes: int, deadline_s: float, guard_s: float
+        self,
+        index: int,
+        passes: int,
+        deadline_s: float,
+        guard_s: float,
+        *,
+        slot: int = 0,
+        dither_s: float = 0.0,
+        dither_every: int = 1,
     ) -> tuple[Phase, Phase, Phase]:
         """Idle, infer ``passes`` times, idle; fewer where ``deadline_s`` has passed before.
 
         The phases are a guard of ``guard_s``, the run, and a guard, each beginning where
         the one before ends. Nothing travels between host and board, and the agent does
-        nothing else, until all three are over.
+        nothing else, until all three are over. With a ``dither_s``, the board pauses for 0 to
+        that, uniformly, after every ``dither_every`` passes but the last.
         """
-        request = {"do": "run", "index": index, "passes": passes}
+        request = {"do": "run", "index": index, "passes": passes, "slot": slot}
+        if dither_s:
+            request |= {"dither_s": dither_s, "dither_every": dither_every}
         reply = self._passes(
             request | {"deadline_s": deadline_s, "guard_s": guard_s},
-            deadline_s + 2 * guard_s,
+            deadline_s + 2 * guard_s + dither_s,
             f"in run {index + 1}",
         )
         start_ns, stop_ns = reply["start_board_ns"], reply["stop_board_ns"]
@@ -140,13 +176,13 @@ class BoardLink:
             _guard(2 * index + 2, stop_ns, reply["guard_stop_board_ns"]),
         )
 
-    def draw(self, index: int, chips: Sequence[int], chip_s: float) -> Phase:
+    def draw(self, index: int, chips: Sequence[int], chip_s: float, *, slot: int = 0) -> Phase:
         """Draw a marker: load for each 1 of ``chips``, rest for each 0, ``chip_s`` long each.
 
         The phase's ``done_board_ns`` are the edges drawn, to busy and to idle by turns.
         """
         request = {"do": "draw", "chips": [int(chip) for chip in chips], "chip_s": chip_s}
-        reply = self._passes(request, len(chips) * chip_s, "drawing a marker")
+        reply = self._passes(request | {"slot": slot}, len(chips) * chip_s, "drawing a marker")
         return _phase("marker", index, reply)
 
     def idle(self, seconds: float, index: int) -> Phase:
@@ -219,7 +255,13 @@ def _phase(kind: str, index: int, reply: Message) -> Phase:
         stop_board_ns=reply["stop_board_ns"],
         passes=reply["passes"],
         done_board_ns=np.array(reply["done_board_ns"], dtype=np.int64),
+        begun_board_ns=np.array(reply.get("begun_board_ns", ()), dtype=np.int64),
+        cpu_s=_figure(reply.get("cpu_s")),
     )
+
+
+def _figure(told: float | None) -> float:
+    return math.nan if told is None else float(told)
 
 
 def _guard(index: int, start_ns: int, stop_ns: int) -> Phase:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from powerlab.emulation.faults import GAP_S, OVERRANGE_S, FaultWatch
-from powerlab.emulation.metering import Readings, VirtualMeter
 from powerlab.emulation.reading_buffer import ReadingBuffer
+from powerlab.emulation.sampling import Readings
 from powerlab.emulation.scpi import OVERLOAD
-from powerlab.emulation.world import Edges
+from powerlab.emulation.site import LiveMeter
 from powerlab.records import Int64Array
 
 _AT_ONCE = 20_000
@@ -24,7 +24,7 @@ class Acquisition:
     ``delivered`` counts the readings taken so far, those that a gap swallowed included.
     """
 
-    meter: VirtualMeter
+    meter: LiveMeter
     buffer: ReadingBuffer
     watch: FaultWatch
     most: int | None
@@ -35,14 +35,14 @@ class Acquisition:
         """Tell whether the last reading is in; a full buffer has ended it for good."""
         return self.most is not None and self.delivered >= self.most
 
-    def advance(self, edges: Edges, at_ns: int) -> None:
+    def advance(self, at_ns: int) -> None:
         """Store every reading that has become available by a host instant."""
-        ready = int(self.meter.completed(np.array(at_ns, dtype=np.int64)))
+        ready = int(self.meter.clock.completed(np.array(at_ns, dtype=np.int64)))
         if self.most is not None:
             ready = min(ready, self.most)
         while self.delivered < ready and not self.done:
             count = min(_AT_ONCE, ready - self.delivered)
-            self._store(self.meter.sample(edges, self.delivered, count))
+            self._store(self.meter.sample(self.delivered, count))
             self.delivered += count
             if self.buffer.full:
                 self.most = self.delivered
@@ -53,7 +53,7 @@ class Acquisition:
 
     def next_ns(self) -> int:
         """Get the host instant at which the next reading comes in."""
-        return int(self.meter.available_ns(np.array(self.delivered, dtype=np.int64)))
+        return int(self.meter.clock.available_ns(np.array(self.delivered, dtype=np.int64)))
 
     def _store(self, readings: Readings) -> None:
         values = np.where(np.isnan(readings.values[:, 0]), OVERLOAD, readings.values[:, 0])

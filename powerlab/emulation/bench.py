@@ -5,12 +5,13 @@ Everything lies in one temporary directory that is removed at the end, whatever 
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -26,7 +27,7 @@ from powerlab.emulation.process import KNOWN_HOSTS, USER, USER_KEY, EmulatorCont
 from powerlab.emulation.truth import run_window, truth
 from powerlab.emulation.wiring import build_path
 from powerlab.emulation.world import WARM_UP_TAG, Edges, build_world, emulation_of
-from powerlab.errors import SetupError, TargetError
+from powerlab.errors import ConfigError, SetupError, TargetError
 from powerlab.records import Boundary, Truth
 from powerlab.units import nanoseconds, now_ns
 
@@ -35,6 +36,8 @@ EMULATORS = "powerlab.emulators"
 BOARD = "powerlab.emulation.board:serve"
 TARGET_PYTHON = "POWERLAB_TARGET_PYTHON"
 EDGES_LIMIT_S = 5.0
+MODULES = {"tflite": ("ai_edge_litert", "tflite_runtime"), "openvino": ("openvino",)}
+"""What the agent's adapters import, by runtime."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +88,16 @@ def emulated_bench(
     *,
     seed: int = 0,
     faults: tuple[str, ...] = (),
-    runtime: str = "tflite",
+    runtimes: Sequence[str] = ("tflite",),
     python: str | None = None,
 ) -> Iterator[EmulatedBench]:
     """Run an emulated bench of a board model and a meter model (the board's own by default).
 
     ``seed`` fixes every draw, ``faults`` are words such as ``unplug@12s``, ``python`` is the
-    board's interpreter (see ``board_python``). Raises ConfigError for what cannot be emulated
-    and SetupError where a process does not start.
+    board's interpreter (by default the ``board_python`` of the ``runtimes``). Raises
+    ConfigError for what cannot be emulated and SetupError where a process does not start.
     """
+    python = python or board_python(runtimes)
     device = catalog.device(device_id)
     instrument = catalog.instrument(meter_id or emulation_of(device).meter)
     wanted = parse_faults(faults)
@@ -113,7 +117,7 @@ def emulated_bench(
             process.wait_ready()
         meter = _virtual_meter(context, instrument)
         addresses = (started[0].address, started[1].address)
-        bench = _describe(context, meter, *addresses, python or board_python(runtime))
+        bench = _describe(context, meter, *addresses, python)
         yield EmulatedBench(bench, directory, context, meter, tuple(started))
     finally:
         for process in started:
@@ -122,17 +126,33 @@ def emulated_bench(
         os.sched_setaffinity(0, cores)
 
 
-def board_python(runtime: str) -> str:
+def board_python(runtimes: Sequence[str]) -> str:
     """Get the interpreter of the emulated board: a board's Python is never the host's.
 
-    ``POWERLAB_TARGET_PYTHON`` where it is set; else, for TFLite, ``.venv-target`` beside the
-    checkout where it exists; else this interpreter, whose environment has the other runtimes.
+    ``POWERLAB_TARGET_PYTHON`` where it is set; else, for TFLite alone, ``.venv-target`` beside
+    the checkout where it exists; else this interpreter, whose environment may have the other
+    runtimes. Raises ConfigError for several runtimes that it does not have together.
     """
     named = os.environ.get(TARGET_PYTHON)
     if named:
         return named
     own = Path(__file__).resolve().parents[2] / ".venv-target" / "bin" / "python"
-    return str(own) if runtime == "tflite" and own.exists() else sys.executable
+    if set(runtimes) == {"tflite"} and own.exists():
+        return str(own)
+    lacking = [runtime for runtime in runtimes if not _has(runtime)]
+    if lacking and len(runtimes) > 1:
+        raise ConfigError(
+            f"the emulated board has no Python with {' and '.join(runtimes)} together: "
+            f"{' and '.join(lacking)} is missing from this one",
+            hint="measure one runtime at a time, install powerlab[local], or name a Python that "
+            f"has them in {TARGET_PYTHON}",
+        )
+    return sys.executable
+
+
+def _has(runtime: str) -> bool:
+    """Tell whether this interpreter has one of the modules that serve a runtime."""
+    return any(importlib.util.find_spec(name) for name in MODULES.get(runtime, ()))
 
 
 def _describe(
@@ -158,7 +178,7 @@ def _describe(
                 model=instrument.id,
                 resource=str(wire["resource"]),
                 serial=str(wire["serial"]),
-                measures=instrument.channels,
+                measures=instrument.quantities,
                 cable_ohm=section.cable_ohm,
                 u_cable_ohm=section.u_cable_ohm,
             ),

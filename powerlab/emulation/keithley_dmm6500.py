@@ -9,13 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from powerlab.catalog.instrument_profile import InstrumentProfile
 from powerlab.emulation.acquisition import Acquisition
 from powerlab.emulation.dmm6500_sense import LINE_HZ, FunctionSettings, new_settings, register_sense
 from powerlab.emulation.dmm6500_trace import BufferStore, register_trace
-from powerlab.emulation.edges_tail import EdgesTail
 from powerlab.emulation.faults import FaultWatch
-from powerlab.emulation.metering import build_meter
 from powerlab.emulation.process import EmulatorContext
 from powerlab.emulation.reading_buffer import ReadingBuffer
 from powerlab.emulation.scpi import (
@@ -30,9 +27,8 @@ from powerlab.emulation.scpi import (
     parse,
 )
 from powerlab.emulation.scpi_server import ScpiServer
-from powerlab.emulation.wiring import build_path
-from powerlab.emulation.world import build_world
-from powerlab.errors import PowerlabError, SetupError
+from powerlab.emulation.site import profile_of, site_of
+from powerlab.errors import PowerlabError
 from powerlab.records import VoltageSense
 from powerlab.units import NS_PER_S, now_ns
 
@@ -53,10 +49,9 @@ class Dmm6500:
     def __init__(
         self, context: EmulatorContext, watch: FaultWatch, wait_until: Callable[[int], None]
     ) -> None:
-        self._profile = _profile(context)
-        self._device, self._seed, self.serial = context.device, context.seed, context.serial
-        self._world = build_world(context.device, context.seed)
-        self._tail = EdgesTail(context.edges)
+        self._profile = profile_of(context)
+        self._site = site_of(context)
+        self.serial = self._site.serial
         self._watch = watch
         self._wait_until = wait_until
         self.errors = ErrorQueue()
@@ -91,16 +86,15 @@ class Dmm6500:
         return b";".join(replies) + b"\n" if replies else b""
 
     def tick(self) -> None:
-        """Follow the board's edges."""
-        self._tail.poll()
-        self._watch.arm(self._tail.first_busy_ns)
+        """Follow the bench."""
+        self._watch.arm(self._site.follow())
 
     def advance(self) -> None:
         """Bring the buffer up to this instant."""
         at_ns = now_ns()
         self.tick()
         if self._taking is not None:
-            self._taking.advance(self._tail.poll(), at_ns)
+            self._taking.advance(at_ns)
 
     # --- measuring -------------------------------------------------------------------
 
@@ -111,12 +105,9 @@ class Dmm6500:
         aperture_s = settings.nplc / LINE_HZ
         overhead_s = max(0.0, sampling.interval_s - sampling.aperture_s) + delay_s
         cycle_s = 2 * aperture_s if settings.autozero else aperture_s
-        meter = build_meter(
+        meter = self._site.meter(
             self._profile,
-            self._world,
-            build_path(self._device, self._seed),
             origin_ns=now_ns(),
-            serial=self.serial,
             channels=(settings.quantity,),
             full_scales={} if settings.autorange else {settings.quantity: settings.range},
             sense=VoltageSense.BOARD,
@@ -187,7 +178,7 @@ class Dmm6500:
         most = int(amount) if name == "SIMPLELOOP" else None
         taking = self._start(self.buffers.get(buffer_name), most, delay_s)
         if name == "DURATIONLOOP":
-            taking.finish(max(1, round(amount * NS_PER_S / taking.meter.device_interval_ns)))
+            taking.finish(max(1, round(amount * NS_PER_S / taking.meter.clock.device_interval_ns)))
         self._taking = taking
 
     def _trigger(self, _command: Command) -> None:
@@ -287,14 +278,5 @@ def serve(context: EmulatorContext) -> None:
     server = ScpiServer(watch)
     instrument = Dmm6500(context, watch, server.wait_until)
     resource = f"TCPIP0::127.0.0.1::{server.port}::SOCKET"
-    context.ready({"resource": resource, "serial": context.serial})
+    context.ready({"resource": resource, "serial": instrument.serial})
     server.serve(instrument)
-
-
-def _profile(context: EmulatorContext) -> InstrumentProfile:
-    if context.instrument is None:
-        raise SetupError(
-            "the emulated multimeter was started without an instrument profile",
-            hint="start it with emulated_bench, which gives it one",
-        )
-    return context.instrument

@@ -11,14 +11,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from powerlab.emulation.edges_tail import EdgesTail
 from powerlab.emulation.faults import OVERRANGE_S, FaultWatch
-from powerlab.emulation.metering import Readings, build_meter
 from powerlab.emulation.process import EmulatorContext
+from powerlab.emulation.sampling import Readings
 from powerlab.emulation.serial_link import SerialLink
-from powerlab.emulation.wiring import build_path
-from powerlab.emulation.world import build_world
-from powerlab.errors import SetupError
+from powerlab.emulation.site import profile_of, site_of
 from powerlab.units import NS_PER_S, nanoseconds, now_ns
 
 MODEL = 0x09C9
@@ -119,22 +116,14 @@ class Um25c:
     """One instrument: its readings so far, its counters, the settings its buttons have."""
 
     def __init__(self, context: EmulatorContext, watch: FaultWatch) -> None:
-        if context.instrument is None:
-            raise SetupError(
-                "the emulated USB meter was started without an instrument profile",
-                hint="start it with emulated_bench, which gives it one",
-            )
-        self._tail = EdgesTail(context.edges)
+        self._site = site_of(context)
         self._watch = watch
-        self._meter = build_meter(
-            context.instrument,
-            build_world(context.device, context.seed),
-            build_path(context.device, context.seed),
+        self._meter = self._site.meter(
+            profile_of(context),
             origin_ns=now_ns() - nanoseconds(HEAD_START_S),
-            serial=context.serial,
             channels=("voltage", "current"),
         )
-        self._dt_s = self._meter.device_interval_ns / NS_PER_S
+        self._dt_s = self._meter.clock.device_interval_ns / NS_PER_S
         self._taken = 0
         self._counters = Counters()
         self._frame = Frame()
@@ -142,11 +131,10 @@ class Um25c:
     def tick(self) -> None:
         """Take every reading that has become available."""
         at_ns = now_ns()
-        edges = self._tail.poll()
-        self._watch.arm(self._tail.first_busy_ns)
-        ready = int(self._meter.completed(np.array(at_ns, dtype=np.int64)))
+        self._watch.arm(self._site.follow())
+        ready = int(self._meter.clock.completed(np.array(at_ns, dtype=np.int64)))
         if ready > self._taken:
-            self._take(self._meter.sample(edges, self._taken, ready - self._taken))
+            self._take(self._meter.sample(self._taken, ready - self._taken))
             self._taken = ready
 
     def press(self, byte: int) -> None:

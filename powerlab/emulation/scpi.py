@@ -23,7 +23,7 @@ OUT_OF_RANGE = (-222, "Parameter data out of range")
 ILLEGAL_VALUE = (-224, "Illegal parameter value")
 QUEUE_OVERFLOW = (-350, "Queue overflow")
 
-_NODE = re.compile(r"(?P<optional>\[)?:?(?P<short>[A-Z0-9*]+)(?P<rest>[a-z]*)\]?")
+_NODE = re.compile(r"(?P<optional>\[)?:?(?P<short>[A-Z0-9*]+)(?P<rest>[a-z]*)(?P<number>\d*)\]?")
 _BOOLEANS = {"1": True, "ON": True, "0": False, "OFF": False}
 _QUEUE_LENGTH = 20
 
@@ -136,7 +136,8 @@ def header_pattern(pattern: str) -> re.Pattern[str]:
     expression = ""
     for node in _NODE.finditer(pattern):
         long = node["short"] + node["rest"].upper()
-        names = "|".join(re.escape(name) for name in dict.fromkeys((node["short"], long)))
+        both = dict.fromkeys((node["short"], long))
+        names = "|".join(re.escape(name + node["number"]) for name in both)
         expression += f"(?::(?:{names}))" + ("?" if node["optional"] else "")
     return re.compile(expression)
 

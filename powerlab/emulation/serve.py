@@ -30,7 +30,7 @@ def serve_bench(
     default the device's id with ``-emulated``). Raises what ``emulated_bench`` raises.
     """
     with emulated_bench(
-        catalog, device_id, meter_id, seed=seed, faults=faults, runtime=runtime
+        catalog, device_id, meter_id, seed=seed, faults=faults, runtimes=(runtime,)
     ) as running:
         announce(bench_toml(name or f"{device_id}-emulated", running.bench))
         wait()

@@ -48,15 +48,17 @@ def draw_error(seed: int, stream: str, law: ErrorLaw = ErrorLaw.UNIFORM) -> floa
 
 @dataclass(frozen=True, slots=True)
 class SupplyPath:
-    """The true circuit: a stiff source, the meter's burden, the cable, the board.
+    """The true circuit: a supply, the meter's burden, the cable, the board.
 
-    ``source_v`` is the voltage at the supply's output, ``cable_ohm`` the loop resistance of
-    the leads, ``burden_ohm`` the meter's series resistance (0 before a meter is in).
+    ``source_v`` is the supply's voltage without load and ``source_ohm`` its own resistance, by
+    which it sags; ``cable_ohm`` is the loop resistance of the leads, ``burden_ohm`` the
+    meter's series resistance (0 before a meter is in).
     """
 
     source_v: float
     cable_ohm: float
     burden_ohm: float = 0.0
+    source_ohm: float = 0.0
 
     def through(self, burden_ohm: float) -> SupplyPath:
         """Get the same circuit with a meter of this series resistance in it."""
@@ -68,7 +70,7 @@ class SupplyPath:
         A constant-power load behind a resistance R: the smaller root of V I - R I**2 = P,
         written so that R = 0 needs no case of its own. Raises ConfigError where there is none.
         """
-        resistance = self.cable_ohm + self.burden_ohm
+        resistance = self.source_ohm + self.cable_ohm + self.burden_ohm
         headroom = self.source_v**2 - 4 * resistance * power_w
         if np.any(headroom < 0):
             raise ConfigError(
@@ -78,6 +80,10 @@ class SupplyPath:
             )
         return np.asarray(2 * power_w / (self.source_v + np.sqrt(headroom)))
 
+    def output_v(self, current_a: FloatArray) -> FloatArray:
+        """Get the volts at the supply's output under a current, float64 of any shape."""
+        return np.asarray(self.source_v - current_a * self.source_ohm)
+
 
 def build_path(
     device: DeviceProfile,
@@ -86,17 +92,22 @@ def build_path(
     source_v: float | None = None,
     cable_ohm: float | None = None,
     u_cable_ohm: float | None = None,
+    source_ohm: float = 0.0,
+    u_source_ohm: float = 0.0,
     law: ErrorLaw = ErrorLaw.UNIFORM,
 ) -> SupplyPath:
     """Draw the true circuit of a world, without a meter in it yet.
 
-    The cable's true resistance lies within the stated one ± its standard uncertainty times
-    the root of 3. What is not given comes from the device's ``[emulation]``.
+    The true resistances of cable and supply lie within the stated ones ± their standard
+    uncertainties times the root of 3. What is None comes from the device's ``[emulation]``;
+    a supply is stiff unless told.
     """
     section = emulation_of(device)
     stated = section.cable_ohm if cable_ohm is None else cable_ohm
     limit = sqrt(3) * (section.u_cable_ohm if u_cable_ohm is None else u_cable_ohm)
+    sag_limit = sqrt(3) * u_source_ohm
     return SupplyPath(
         source_v=section.supply_voltage_v if source_v is None else source_v,
         cable_ohm=max(0.0, stated + limit * draw_error(seed, "cable", law)),
+        source_ohm=max(0.0, source_ohm + sag_limit * draw_error(seed, "source", law)),
     )

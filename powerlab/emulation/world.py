@@ -5,9 +5,10 @@ At the board's input, with ``b`` the tag's run factor while busy and 0 while idl
     P(t) = idle_w + (active_w - idle_w) * lag(b)(t) + drift_w * slow(busy)(t) + noise(t)
 
 where ``lag`` and ``slow`` are first-order responses (time constants ``lag_s`` and
-``drift_time_s``) and the noise is constant in cells of ``noise_cell_ns``. Every term has
-a closed integral, so energies are exact but for rounding. Everything here is pure: a
-seed and the edges fix every value.
+``drift_time_s``) and the noise is constant in cells of ``noise_cell_ns``. Noise that is not
+white is the sum of layers, each constant in cells twice as long as those of the layer before.
+Every term has a closed integral, so energies are exact but for rounding. Everything here
+is pure: a seed and the edges fix every value.
 """
 
 from __future__ import annotations
@@ -121,7 +122,10 @@ def _run_draw(seed: int, tag: int) -> float:
 class World:
     """One board in one world: the draws that hold for all of it.
 
-    ``lag_s`` is this world's own supply lag. Powers are in watt at the board's input.
+    ``lag_s`` is this world's own supply lag. Powers are in watt at the board's input. The noise
+    has the standard deviation ``noise_w`` and a spectrum that falls as 1/f to the power of
+    ``noise_colour`` (0 white, 1 flicker, 2 as a random walk) down to the frequency of the
+    longest cells, ``noise_longest_ns``, and is flat below.
     """
 
     seed: int
@@ -133,6 +137,8 @@ class World:
     drift_time_s: float
     noise_w: float
     noise_cell_ns: int
+    noise_colour: float = 0.0
+    noise_longest_ns: int = 0
 
     def run_factor(self, tag: int) -> float:
         """Get the factor on a run's active power above idle; 1 for the warm-up (tag < 0)."""
@@ -154,7 +160,7 @@ class World:
             return power
         cell = at // self.noise_cell_ns
         first = int(cell.min())
-        cells = noise.normals(self.seed, "cell", first, int(cell.max()) - first + 1)
+        cells = self._cells(first, int(cell.max()) - first + 1)
         power += self.noise_w * cells[cell - first]
         return power
 
@@ -200,11 +206,35 @@ class World:
         slow = _respond(edges, busy, self.drift_time_s)
         return fast, slow, entry, elapsed_s
 
+    def _cells(self, first: int, count: int) -> FloatArray:
+        """Get the unit noise in ``count`` cells from ``first`` on.
+
+        A layer of cells ``2**k`` times as long has ``2**(k * (colour - 1))`` of the first one's
+        variance: its spectrum, flat up to its own frequency, then continues the power law.
+        """
+        cells = noise.normals(self.seed, "cell", first, count)
+        octaves = max(1, self.noise_longest_ns // self.noise_cell_ns).bit_length()
+        if self.noise_colour == 0 or octaves == 1:
+            return cells
+        share = 2.0 ** (np.arange(octaves) * (self.noise_colour - 1))
+        weight = np.sqrt(share / share.sum())
+        cells *= weight[0]
+        index = np.arange(first, first + count)
+        for octave in range(1, octaves):
+            stream = f"cell/{octave}"
+            # Cells of all layers that began together would make the noise's size periodic.
+            begin = int(noise.uniform(self.seed, f"{stream}/begin") * 2**octave)
+            longer = (index + begin) >> octave
+            low = int(longer[0])
+            draws = noise.normals(self.seed, stream, low, int(longer[-1]) - low + 1)
+            cells += weight[octave] * draws[longer - low]
+        return cells
+
     def _noise_integral(self, at: Int64Array) -> FloatArray:
         """Get the integral (s) of the unit cell noise from a common cell's begin."""
         cell = at // self.noise_cell_ns
         first = int(cell.min())
-        draws = noise.normals(self.seed, "cell", first, int(cell.max()) - first + 1)
+        draws = self._cells(first, int(cell.max()) - first + 1)
         whole = np.concatenate(([0.0], np.cumsum(draws)[:-1])) * self.noise_cell_ns
         into_ns = at - cell * self.noise_cell_ns
         index = cell - first

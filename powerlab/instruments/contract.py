@@ -1,7 +1,8 @@
-"""What every meter driver offers, and how a bench's meter is opened.
+"""What every driver offers, and how a bench's meter, load or supply is opened.
 
-A driver is one function ``(profile, bench_meter) -> Meter``, found by the entry point that
-the profile's ``driver`` names. It needs no base class: it has the methods of ``Meter``.
+A driver is one function ``(profile, bench_meter) -> Meter`` (or ``Load``, or ``Supply``), found
+by the entry point that the profile's ``driver`` names. It needs no base class: it has the
+methods of its protocol.
 """
 
 from __future__ import annotations
@@ -24,13 +25,16 @@ ENTRY_POINTS = "powerlab.drivers"
 class MeterRequest:
     """What a measurement asks of a meter.
 
-    ``expected_peak_a`` fixes the range, since a range that changes by itself loses readings;
-    ``nplc`` is the aperture in power line cycles, for meters that have one.
+    ``expected_peak_a`` and ``expected_peak_v`` fix the ranges, since a range that changes by
+    itself loses readings. ``nplc`` is the aperture in power line cycles, for meters that have
+    one. ``channels`` are the quantities that must be among those streamed, () for the profile's.
     """
 
     expected_peak_a: float
     line_frequency_hz: float = 50.0
     nplc: float = 1.0
+    channels: tuple[str, ...] = ()
+    expected_peak_v: float = 0.0
 
 
 class Meter(Protocol):
@@ -56,12 +60,74 @@ class VoltageReader(Protocol):
         """Get the mean of some readings [V] and its standard uncertainty [V]."""
 
 
+class Load(Protocol):
+    """One electronic load, connected and identified, its input off."""
+
+    identity: MeterIdentity
+
+    def set_current(self, a: float) -> None:
+        """Set the current [A] that the load draws while its input is on."""
+
+    def input(self, on: bool) -> None:  # noqa: FBT001 - a switch has a position
+        """Switch the load's input."""
+
+    def measure(self) -> tuple[float, float]:
+        """Measure volts [V] and amperes [A] at the load's input.
+
+        ``InstrumentError`` where it does not draw what was set.
+        """
+
+    def close(self) -> None:
+        """Switch the input off and let the load go; never raises."""
+
+
+class Supply(Protocol):
+    """One programmable supply, connected and identified, its output off."""
+
+    identity: MeterIdentity
+
+    def set_voltage(self, v: float) -> None:
+        """Set the volts [V] that the supply delivers while its output is on."""
+
+    def output(self, on: bool) -> None:  # noqa: FBT001 - a switch has a position
+        """Switch the supply's output."""
+
+    def measure(self) -> tuple[float, float]:
+        """Measure volts [V] and amperes [A] at the supply's output.
+
+        ``InstrumentError`` where it does not deliver what was set.
+        """
+
+    def close(self) -> None:
+        """Switch the output off and let the supply go; never raises."""
+
+
 def open_meter(profile: InstrumentProfile, bench_meter: BenchMeter) -> Meter:
     """Open the meter of a bench with its profile's driver and check its serial number.
 
-    ``ConfigError`` where no such driver is installed; ``InstrumentError`` where the meter
-    cannot be reached, is of another model, or tells another serial number than the bench.
+    ``ConfigError`` where the profile is not of a meter or no such driver is installed;
+    ``InstrumentError`` where the meter cannot be reached, is of another model, or tells another
+    serial number than the bench.
     """
+    return cast(Meter, _open("meter", profile, bench_meter))
+
+
+def open_load(profile: InstrumentProfile, bench_meter: BenchMeter) -> Load:
+    """Open an electronic load as ``open_meter`` opens a meter; raises what that raises."""
+    return cast(Load, _open("load", profile, bench_meter))
+
+
+def open_supply(profile: InstrumentProfile, bench_meter: BenchMeter) -> Supply:
+    """Open a programmable supply as ``open_meter`` opens a meter; raises what that raises."""
+    return cast(Supply, _open("supply", profile, bench_meter))
+
+
+def _open(kind: str, profile: InstrumentProfile, bench_meter: BenchMeter) -> _Opened:
+    if profile.kind != kind:
+        raise ConfigError(
+            f"{profile.id} is a {profile.kind}, not a {kind}",
+            hint=f"`powerlab instruments list` shows which models are a {kind}",
+        )
     found = tuple(entry_points(group=ENTRY_POINTS, name=profile.driver))
     if not found:
         known = ", ".join(sorted(entry_points(group=ENTRY_POINTS).names)) or "none"
@@ -69,17 +135,36 @@ def open_meter(profile: InstrumentProfile, bench_meter: BenchMeter) -> Meter:
             f"the profile {profile.id} names the driver '{profile.driver}', which is not installed",
             hint=f"correct the profile's driver (installed: {known}), or install its package",
         )
-    meter = cast(Meter, found[0].load()(profile, bench_meter))
-    told = meter.identity.serial
+    opened = cast(_Opened, found[0].load()(profile, bench_meter))
+    told = opened.identity.serial
     if bench_meter.serial and told and told != bench_meter.serial:
-        meter.close()
+        opened.close()
         raise InstrumentError(
-            f"the meter at {bench_meter.resource} has serial number {told}, "
+            f"the {kind} at {bench_meter.resource} has serial number {told}, "
             f"but the bench names {bench_meter.serial}",
-            hint="connect the right meter, or correct serial in the bench's powerlab.toml: "
+            hint=f"connect the right {kind}, or correct serial in the bench's powerlab.toml: "
             "its calibration belongs to one unit",
         )
-    return meter
+    return opened
+
+
+class _Opened(Protocol):
+    """What all kinds of instruments have."""
+
+    identity: MeterIdentity
+
+    def close(self) -> None:
+        """Let the instrument go."""
+
+
+def check_channels(request: MeterRequest, streamed: tuple[str, ...], name: str) -> None:
+    """Raise ``ConfigError`` where a request names a channel that is not streamed."""
+    lacking = [channel for channel in request.channels if channel not in streamed]
+    if lacking:
+        raise ConfigError(
+            f"{name} does not stream {' and '.join(lacking)}",
+            hint=f"ask for what it streams at once: {', '.join(streamed)}; or take another meter",
+        )
 
 
 def range_or_error(profile: InstrumentProfile, quantity: str, magnitude: float) -> Range:

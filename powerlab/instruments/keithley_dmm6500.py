@@ -1,4 +1,4 @@
-"""Keithley DMM6500 (and DAQ6510): direct current into the meter's own buffer, over SCPI.
+"""Keithley DMM6500 (and DAQ6510): direct current or volts into the meter's own buffer, over SCPI.
 
 Protocol: DMM6500 reference manual DMM6500-901-01 and its sibling's, DMM7510-901-01 (SCPI
 language). Never tried on hardware: checked against published exchanges (identity 1.7.12b)
@@ -9,7 +9,7 @@ and against the emulator. Quirks that shape this driver:
 - ``REL`` counts seconds from buffer entry 1, so an overwritten buffer would move its own
   origin. The buffer is filled once, with room for hours, and the trigger loop stops with it.
 - Readings wait in the meter's memory: a late answer delays samples and loses none.
-- Overload is ±9.9E37, "not a number" 9.91E37. Elements are parted by ``,`` or ``, ``.
+- One function at a time: a request streams current or volts, each on its own terminals.
 """
 
 from __future__ import annotations
@@ -19,41 +19,28 @@ import math
 import statistics
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from powerlab.catalog.bench_profile import BenchMeter
-from powerlab.catalog.instrument_profile import InstrumentProfile
-from powerlab.errors import InstrumentError, InstrumentProtocolError
+from powerlab.catalog.instrument_profile import InstrumentProfile, Range
+from powerlab.errors import ConfigError, InstrumentError, InstrumentProtocolError
 from powerlab.instruments.contract import (
     MeterRequest,
     accuracy_of,
     burden_of,
+    check_channels,
     range_or_error,
 )
-from powerlab.instruments.scpi import (
-    NOT_A_NUMBER,
-    OVERLOAD,
-    broken,
-    decode_count,
-    decode_error,
-    decode_identity,
-    decode_number,
-)
-from powerlab.records import (
-    FlagArray,
-    FloatArray,
-    Int64Array,
-    MeterIdentity,
-    MeterSetup,
-    SampleBlock,
-    SampleFlag,
-)
+from powerlab.instruments.dmm6500_readings import Readings, decode_readings
+from powerlab.instruments.scpi import OVERLOAD, broken, decode_count
+from powerlab.instruments.scpi_session import ask_number, check_errors, confirm, identify
+from powerlab.records import MeterSetup, SampleBlock
 from powerlab.transport.visa import ReplyTimeout, TextLink, open_visa
 from powerlab.units import NS_PER_S, nanoseconds, now_ns
 
 MODELS = ("DMM6500", "DAQ6510")
+FUNCTIONS = {"current": "CURR", "voltage": "VOLT"}
 BUFFER = "powerlab"
 BUFFER_READINGS = 1_000_000
 CHUNK_READINGS = 500
@@ -64,99 +51,61 @@ SETTLING_LIMIT_S = 10.0
 """How long the answer after a set-up may take: making room for the buffer is slow."""
 
 
-LONGEST_REL_S = 1e9
-
-
-# --- codec ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Readings:
-    """Readings of the buffer: values [A], float64 ``(n,)``; the meter's own time; flags."""
-
-    values: FloatArray
-    device_ns: Int64Array
-    flags: FlagArray
-
-
-def decode_readings(command: str, reply: str, count: int) -> Readings:
-    """Get ``count`` pairs of reading and relative time, ``value,seconds,value,seconds,…``.
-
-    An overload becomes NaN with ``OVERRANGE``, a "not a number" NaN with ``NOT_AVAILABLE``.
-    """
-    fields = reply.split(",")
-    if len(fields) != 2 * count:
-        raise broken(command, reply, f"holds {len(fields)} fields where {2 * count} were asked")
-    numbers = np.array([decode_number(command, field) for field in fields], dtype=np.float64)
-    values, seconds = numbers[0::2].copy(), numbers[1::2]
-    # Written so that it also refuses what is not finite.
-    if not np.all((seconds >= 0) & (seconds < LONGEST_REL_S)):
-        raise broken(command, reply, "holds a time that cannot be")
-    device_ns = np.rint(seconds * NS_PER_S).astype(np.int64)
-    if np.any(np.diff(device_ns) <= 0):
-        raise broken(command, reply, "holds times that do not rise")
-    flags = np.zeros(count, dtype=np.uint8)
-    flags[np.abs(values) >= OVERLOAD * (1 - 1e-6)] = SampleFlag.OVERRANGE
-    flags[np.isclose(values, NOT_A_NUMBER, rtol=1e-4)] = SampleFlag.NOT_AVAILABLE
-    values[flags != SampleFlag.GOOD] = math.nan
-    return Readings(values=values, device_ns=device_ns, flags=flags)
-
-
-# --- session -------------------------------------------------------------------------
-
-
 class Dmm6500:
     """One DMM6500 on a text link; satisfies ``contract.Meter`` and ``contract.VoltageReader``."""
 
     def __init__(self, link: TextLink, profile: InstrumentProfile) -> None:
         self._link = link
         self._profile = profile
-        manufacturer, model, serial, firmware = decode_identity(link.identity)
-        suffix = profile.id.rsplit("-", 1)[-1].upper()
-        wanted = (suffix,) if suffix in MODELS else MODELS
-        if model not in wanted:
-            raise InstrumentError(
-                f"{link.resource} is a {manufacturer} {model}, not a {' or '.join(wanted)}",
-                hint="correct the meter's resource or model in the bench; "
-                "powerlab instruments list shows the known models",
-            )
-        self.identity = MeterIdentity(
-            model=model,
-            manufacturer=manufacturer,
-            name=profile.name,
-            serial=serial,
-            firmware=firmware,
-            resource=link.resource,
-            emulated=serial.startswith("EMULATED"),
-        )
+        self.identity = identify(link, profile, MODELS)
         self._check_language()
 
     def configure(self, request: MeterRequest) -> MeterSetup:
-        """Set a fixed current range, aperture and buffer; read back what decides a figure."""
-        chosen = range_or_error(self._profile, "current", request.expected_peak_a)
-        self._select("CURR")
-        self._link.write(f":SENS:CURR:RANG {chosen.full_scale:g}")
-        self._link.write(f":SENS:CURR:NPLC {request.nplc:g}")
-        # One zero now and none between readings: those would leave gaps in the current.
-        self._link.write(":SENS:CURR:AZER 0")
+        """Set a fixed range, aperture and buffer; read back what decides a figure.
+
+        ``ConfigError`` where the request names more than one channel, or one that is not there.
+        """
+        quantity = self._quantity(request)
+        function = FUNCTIONS[quantity]
+        peak = request.expected_peak_v if quantity == "voltage" else request.expected_peak_a
+        chosen = range_or_error(self._profile, quantity, peak)
+        self._select(function)
+        self._link.write(f":SENS:{function}:RANG {chosen.full_scale:g}")
+        self._link.write(f":SENS:{function}:NPLC {request.nplc:g}")
+        # One zero now and none between readings: those would leave gaps in the readings.
+        self._link.write(f":SENS:{function}:AZER 0")
         self._link.write(":SENS:AZER:ONCE")
         self._link.write(":FORM:DATA ASC")
         self._link.write(f':TRAC:MAKE "{BUFFER}",{BUFFER_READINGS}')
         self._link.write(f':TRAC:FILL:MODE ONCE,"{BUFFER}"')
         self._link.write(f':TRIG:LOAD "SimpleLoop",{BUFFER_READINGS},0,"{BUFFER}"')
         self._check_errors()
-        self._confirm(":SENS:CURR:REL:STAT?", 0)
-        self._confirm(":SENS:CURR:RANG?", chosen.full_scale)
-        self._confirm(":SENS:CURR:NPLC?", request.nplc)
-        self._confirm(":SENS:CURR:AZER?", 0)
+        self._confirm(f":SENS:{function}:REL:STAT?", 0)
+        self._confirm(f":SENS:{function}:RANG?", chosen.full_scale)
+        self._confirm(f":SENS:{function}:NPLC?", request.nplc)
+        self._confirm(f":SENS:{function}:AZER?", 0)
         line_hz = self._number(":SYST:LFR?")
         if line_hz not in (50.0, 60.0):
             raise broken(":SYST:LFR?", f"{line_hz:g}", "is no line frequency")
+        return self._setup(chosen, request.nplc, line_hz)
+
+    def _quantity(self, request: MeterRequest) -> str:
+        check_channels(request, tuple(FUNCTIONS), self._profile.name)
+        wanted = request.channels or self._profile.channels
+        if len(wanted) != 1:
+            raise ConfigError(
+                f"{self._profile.name} cannot stream {' and '.join(wanted)} at once",
+                hint="stream one of them, and the other in a pass of its own",
+            )
+        return wanted[0]
+
+    def _setup(self, chosen: Range, nplc: float, line_hz: float) -> MeterSetup:
+        """Get the facts of a set-up on one range."""
         sampling = self._profile.sampling
-        aperture_s = request.nplc / line_hz
+        aperture_s = nplc / line_hz
         burden_ohm, burden_limit_ohm = burden_of(chosen)
         return MeterSetup(
-            channels=self._profile.channels,
+            channels=(chosen.quantity,),
             accuracy=(accuracy_of(chosen),),
             averaging=sampling.averaging,
             aperture_s=aperture_s,
@@ -169,9 +118,9 @@ class Dmm6500:
             burden_ohm=burden_ohm,
             burden_limit_ohm=burden_limit_ohm,
             settings={
-                "function": "CURR:DC",
+                "function": f"{FUNCTIONS[chosen.quantity]}:DC",
                 "range": chosen.full_scale,
-                "nplc": request.nplc,
+                "nplc": nplc,
                 "line_frequency_hz": line_hz,
                 "autozero": "once, before the first reading",
                 "buffer_readings": BUFFER_READINGS,
@@ -272,30 +221,13 @@ class Dmm6500:
             raise broken(":SENS:FUNC?", told, f"is not {function}:DC, which was set")
 
     def _number(self, command: str) -> float:
-        return decode_number(command, self._link.query(command))
+        return ask_number(self._link, command)
 
     def _confirm(self, command: str, wanted: float) -> None:
-        told = self._number(command)
-        if not math.isclose(told, wanted, rel_tol=1e-3, abs_tol=1e-9):
-            raise InstrumentError(
-                f"the DMM6500 answers {told:g} to {command} where {wanted:g} was set",
-                hint="check that nobody works at its front panel, then measure again",
-            )
+        confirm(self._link, "DMM6500", command, wanted)
 
     def _check_errors(self) -> None:
-        """Read the error queue empty; ``InstrumentError`` with all of its entries."""
-        entries = []
-        for _ in range(64):
-            code, text = decode_error(self._link.query(":SYST:ERR?", SETTLING_LIMIT_S))
-            if code == 0:
-                break
-            entries.append(f"{code} {text}")
-        if entries:
-            raise InstrumentError(
-                f"the DMM6500 refused a setting: {'; '.join(entries)}",
-                hint="compare its firmware with docs/how-to/meters.md; a restart of the meter "
-                "clears settings that conflict",
-            )
+        check_errors(self._link, "DMM6500", SETTLING_LIMIT_S)
 
     def _ask(self, command: str) -> tuple[str, int, int]:
         """Ask what may be asked twice, since one late answer must not end a measurement.

@@ -22,7 +22,13 @@ import numpy as np
 from powerlab.catalog.bench_profile import BenchMeter
 from powerlab.catalog.instrument_profile import InstrumentProfile
 from powerlab.errors import InstrumentError
-from powerlab.instruments.contract import MeterRequest, accuracy_of, burden_of, range_or_error
+from powerlab.instruments.contract import (
+    MeterRequest,
+    accuracy_of,
+    burden_of,
+    check_channels,
+    range_or_error,
+)
 from powerlab.instruments.um_frames import (
     FRAME_BYTES,
     MODELS,
@@ -83,9 +89,13 @@ class Um25c:
         )
 
     def configure(self, request: MeterRequest) -> MeterSetup:
-        """Check that the meter can carry the load; it has nothing to set."""
+        """Check that the meter can carry the load; it has nothing to set.
+
+        It streams what it has, whatever part of that is asked for; ``ConfigError`` where more is.
+        """
+        check_channels(request, self._profile.channels, self._profile.name)
         current = range_or_error(self._profile, "current", request.expected_peak_a)
-        voltage = self._profile.ranges("voltage")[-1]
+        voltage = range_or_error(self._profile, "voltage", request.expected_peak_v)
         chosen = {"current": current, "voltage": voltage}
         sampling = self._profile.sampling
         burden_ohm, burden_limit_ohm = burden_of(current)

@@ -103,7 +103,7 @@ def _power(data: PowerChart) -> Figure:
     for band in data.bands:
         if band.kind == "run":
             axes.axvspan(band.start_s, band.stop_s, color=SHADE, linewidth=0)
-        elif band.kind == "warm-up":
+        elif band.kind in ("warm-up", "other"):
             axes.axvspan(
                 band.start_s,
                 band.stop_s,

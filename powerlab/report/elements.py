@@ -94,7 +94,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A stretch of the time axis in seconds: ``kind`` is "idle", "warm-up" or "run"."""
+    """A stretch of the time axis in seconds: ``kind`` is that of the phase it shows."""
 
     kind: str
     start_s: float
@@ -241,6 +241,9 @@ class ReportModel:
     results: Table
     results_note: str
     runs: Table
+    percentiles: Table | None
+    percentiles_note: str
+    passes: Table | None
     budget: Budget | None
     price: PriceSection | None
     method: tuple[Fact, ...]

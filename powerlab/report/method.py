@@ -102,6 +102,7 @@ def _clocks(subject: Subject) -> str:
         u_offset=with_unit(fit.u_offset_ns / NS_PER_S, "s", 2),
         u_samples=with_unit(clock.u_ns / NS_PER_S, "s", 2),
     )
+    text += _over_the_runs(subject)
     if subject.capture.trace.device_ns is None:
         text += texts.say("method.meter_arrival")
     else:
@@ -114,6 +115,20 @@ def _clocks(subject: Subject) -> str:
         apart = with_unit(abs(residual) / NS_PER_S, "s", 2)
         text += texts.say(f"method.marker_{way}", residual=apart)
     return text
+
+
+def _over_the_runs(subject: Subject) -> str:
+    """Say how far the board's clock moved from the first run to the last, and u of its rate."""
+    clocks = [run.clock for run in subject.result.runs if run.clock is not None]
+    if len(clocks) < 2:
+        return ""
+    moved_ns = clocks[-1].offset_ns - clocks[0].offset_ns
+    return subject.texts.say(
+        "method.clock_moved",
+        moved=with_unit(moved_ns / NS_PER_S, "s", 3),
+        u_least=with_unit(min(clock.u_offset_ns for clock in clocks) / NS_PER_S, "s", 2),
+        u_most=with_unit(max(clock.u_offset_ns for clock in clocks) / NS_PER_S, "s", 2),
+    )
 
 
 def _energy(subject: Subject) -> str:

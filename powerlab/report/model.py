@@ -9,7 +9,7 @@ from powerlab.catalog.instrument_profile import InstrumentProfile
 from powerlab.catalog.workload_profile import ProtocolPreset, WorkloadProfile
 from powerlab.findings import Severity
 from powerlab.records import Aligned, Capture, Quantity, Result
-from powerlab.report import headline, method, plots, tables
+from powerlab.report import annex, headline, method, plots, tables
 from powerlab.report.elements import Headline, ReportModel
 from powerlab.report.evidence import Evidence
 from powerlab.report.numbers import significant
@@ -65,6 +65,9 @@ def build_report(
         results=tables.results_table(subject),
         results_note=_results_note(subject, p),
         runs=tables.runs_table(subject),
+        percentiles=annex.latency_table(subject),
+        percentiles_note=annex.latency_note(subject),
+        passes=annex.passes_table(subject),
         budget=tables.budget(subject),
         price=method.price_section(subject),
         method=method.method_facts(subject),

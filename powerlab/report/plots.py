@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from powerlab.analysis.energies import build_model, evaluate, nominal_inputs
@@ -50,20 +52,13 @@ def power_chart(subject: Subject, trace: PowerTrace) -> PowerChart | None:
     time_s, watts = _broken_at_gaps(trace, middle)
     group = -(-len(watts) // (POINTS // 2)) if len(watts) > POINTS else 1
     time_s, low, high = decimate(time_s, watts, group)
-    bands = tuple(
-        Band(
-            window.kind,
-            (window.start_ns - origin) / NS_PER_S,
-            (window.stop_ns - origin) / NS_PER_S,
-            _band_label(subject, window.kind, window.index),
-        )
-        for window in subject.aligned.windows
-        if window.kind != "guard"
-    )
+    bands = _bands(subject)
     runs = sum(band.kind == "run" for band in bands)
     caption = texts.say("chart.power_caption", samples=tidy(str(len(trace.power_w))))
     if any(band.kind == "marker" for band in bands):
         caption += texts.say("chart.power_markers")
+    if any(band.kind == "other" for band in bands):
+        caption += texts.say("chart.power_other")
     if group > 1:
         caption += texts.say("chart.power_decimated", group=group)
     chart = Chart("power", texts.say("chart.power_alt", runs=runs, caption=caption), caption)
@@ -77,6 +72,24 @@ def power_chart(subject: Subject, trace: PowerTrace) -> PowerChart | None:
         texts.say("chart.time_axis"),
         texts.say("chart.power_axis"),
     )
+
+
+def _bands(subject: Subject) -> tuple[Band, ...]:
+    """Get every phase but the guards as a band; the slices of a warm-up make one."""
+    bands: list[Band] = []
+    for window in subject.aligned.windows:
+        if window.kind == "guard":
+            continue
+        start_s, stop_s = (
+            (instant_ns - subject.origin_ns) / NS_PER_S
+            for instant_ns in (window.start_ns, window.stop_ns)
+        )
+        if window.kind == "warm-up" and bands and bands[-1].kind == "warm-up":
+            bands[-1] = replace(bands[-1], stop_s=stop_s)
+            continue
+        label = _band_label(subject, window.kind, window.index)
+        bands.append(Band(window.kind, start_s, stop_s, label))
+    return tuple(bands)
 
 
 def decimate(

@@ -24,7 +24,8 @@ def templates_dir() -> Path:
 
 def languages() -> tuple[str, ...]:
     """Get the languages a report can be written in."""
-    return tuple(sorted(path.stem for path in (templates_dir() / "locales").glob("*.toml")))
+    files = (templates_dir() / "locales").glob("*.toml")
+    return tuple(sorted(path.stem for path in files if "." not in path.stem))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +78,19 @@ class Texts:
 
 
 def load_texts(lang: str) -> Texts:
-    """Read one locale. Raises ReportError for a language that has none."""
-    path = templates_dir() / "locales" / f"{lang}.toml"
+    """Read one locale: ``LANG.toml`` and, for single documents, every ``DOCUMENT.LANG.toml``.
+
+    Raises ReportError for a language that has none.
+    """
     if lang not in languages():
         raise ReportError(
             f"there is no report in the language {lang!r}",
             hint=f"choose one of: {', '.join(languages())}",
         )
-    document = tomllib.loads(path.read_text(encoding="utf-8"))
-    sentences = dict(_flat("", document))
+    folder = templates_dir() / "locales"
+    sentences: dict[str, str] = {}
+    for path in (folder / f"{lang}.toml", *sorted(folder.glob(f"*.{lang}.toml"))):
+        sentences |= _flat("", tomllib.loads(path.read_text(encoding="utf-8")))
     magnitudes = tuple(
         Magnitude(float(sentences.pop(f"magnitude.{key}.factor")), word)
         for key, word in _magnitude_words(sentences)

@@ -148,14 +148,19 @@ def open_run(folder: Path) -> StoredRun:
     )
 
 
+def is_unfinished(folder: Path) -> bool:
+    """Tell whether a run was left behind in the form in which it is recorded."""
+    status = read_manifest(folder)["status"]
+    return status == RECORDING or (status != COMPLETE and (folder / BLOCKS).exists())
+
+
 def recover(folder: Path) -> StoredRun:
     """Finish what a killed process left behind as a partial run, and read it.
 
     Raises ConfigError where nothing is left to recover or the recording still goes on.
     """
     manifest = read_manifest(folder)
-    left = manifest["status"] == RECORDING or (folder / BLOCKS).exists()
-    if manifest["status"] == COMPLETE or not left:
+    if not is_unfinished(folder):
         raise ConfigError(
             f"the run {manifest['run']} is {manifest['status']}: there is nothing to recover",
             hint=f"`powerlab results show {manifest['run']}` shows what it holds",

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from powerlab.errors import ConfigError
-from powerlab.records import Component, Price, Quantity, Result, TargetFacts
+from powerlab.records import Component, Price, Quantity, Result, TargetFacts, WindowEnergy
 from powerlab.store.serial import from_plain, to_plain
 
 RESULT_SCHEMA = "powerlab.result/1"
@@ -49,17 +50,9 @@ def result_document(result: Result) -> dict[str, Any]:
             for name, quantity in result.quantities.items()
             if quantity.budget
         },
-        "runs": [
-            {
-                "inferences": run.inferences,
-                "start_ns": run.start_ns,
-                "stop_ns": run.stop_ns,
-                "energy_j": run.energy_j,
-            }
-            for run in result.runs
-        ],
-        "sync": to_plain(result.sync),
-        "meter": to_plain(result.meter),
+        "runs": [_run(run) for run in result.runs],
+        "sync": asdict(result.sync),
+        "meter": asdict(result.meter),
         "findings": [
             {
                 "code": finding.code,
@@ -70,6 +63,8 @@ def result_document(result: Result) -> dict[str, Any]:
             for finding in result.findings
         ],
     }
+    if result.latency is not None:
+        document["latency"] = asdict(result.latency)
     if result.truth is not None:
         document["truth"] = {
             "energy_per_inference": result.truth.energy_per_inference_j,
@@ -160,11 +155,27 @@ def _component(component: Component) -> dict[str, Any]:
     }
 
 
+def _run(run: WindowEnergy) -> dict[str, Any]:
+    """Get one run; its clock and the energies of its passes only where they are known."""
+    entry: dict[str, Any] = {
+        "inferences": run.inferences,
+        "start_ns": run.start_ns,
+        "stop_ns": run.stop_ns,
+        "energy_j": run.energy_j,
+        "tail_j": run.tail_j,
+    }
+    if run.clock is not None:
+        entry |= asdict(run.clock)
+    if run.passes is not None:
+        entry["passes"] = asdict(run.passes)
+    return entry
+
+
 def _finite(value: Any) -> Any:
-    """Replace every number that JSON lacks, plain or spelled, by None."""
+    """Replace every number that JSON lacks by None."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from powerlab.errors import ConfigError, SetupError
-from powerlab.records import Capture, Evidence, Request, Result, SampleBlock
+from powerlab.records import Capture, Evidence, Request, Result, SampleBlock, TargetFacts
 from powerlab.store.capture_file import (
     course_from_events,
     course_of,
@@ -104,8 +104,10 @@ class RunWriter:
     def event(self, kind: str, payload: object) -> None:
         """Keep one event: a record, or plain values and records in dicts and lists.
 
-        What a capture is restored from: "timebase", "wiring", "target" (the records),
-        "meter" (identity and setup), "batch", "exchanges" and "phase" (each as it comes).
+        What a capture is restored from: "timebase", "wiring", "target", "work", "roofs" (the
+        records), "meter" (identity and setup), "batch", "first_stage", "precision", and each as
+        it comes "exchanges", "telemetry" and "phase". Others are kept for the reader: "order"
+        (run and index of each run of a session of several options), "dither".
         """
         with self._kept():
             self._events.append(kind, payload)
@@ -224,6 +226,19 @@ def salvage(folder: Path, reason: str) -> str:
         raise
     recording.unlink()
     return _seal(folder, PARTIAL, reason)
+
+
+def add_result(folder: Path, result: Result, target: TargetFacts) -> None:
+    """Add the result that was concluded from a partial run, which stays partial.
+
+    Raises OSError.
+    """
+    manifest = read_manifest(folder)
+    document = stored_document(
+        result, created=manifest["created"], versions=versions(), target=target
+    )
+    write_json(folder / RESULT, document)
+    _seal(folder, manifest["status"])
 
 
 def attach(folder: Path, name: str, source: Path) -> None:

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from powerlab.agent import edges
-from powerlab.agent.edges import BUSY, IDLE, WARM_UP_TAG, EdgeFile, read_edges
+from powerlab.agent.edges import (
+    BUSY,
+    IDLE,
+    MARKER_TAG,
+    RUNS_PER_SLOT,
+    WARM_UP_TAG,
+    EdgeFile,
+    read_edges,
+    run_tag,
+)
 
 
 def test_layout(tmp_path: Path) -> None:
@@ -53,6 +62,44 @@ def test_nothing_is_published_after_finish(tmp_path: Path) -> None:
     late.join(0.05)
     with reader:
         assert read_edges(reader.read()) == []
+
+
+class Line:
+    """Remembers what a trigger line was told, with how many edges were published by then."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.told: list[tuple[str | int, int]] = []
+
+    def set(self, level: int) -> None:
+        """Take a level."""
+        self.told.append((level, len(read_edges(self.path.read_bytes()))))
+
+    def close(self) -> None:
+        """Fail, as a line may whose chip was pulled out."""
+        self.told.append(("close", len(read_edges(self.path.read_bytes()))))
+        raise OSError("no such device")
+
+
+def test_a_trigger_line_follows_every_edge(tmp_path: Path) -> None:
+    """The line takes each edge's level before all else, and is given back at the end."""
+    path = tmp_path / "edges.bin"
+    file = EdgeFile(str(path))
+    line = Line(path)
+    file.attach(line)
+    file.publish(BUSY, MARKER_TAG, 10)
+    file.publish(IDLE, MARKER_TAG, 20)
+    file.publish(BUSY, 0, 30)
+    file.finish(40)
+    assert line.told == [(1, 0), (0, 1), (1, 2), ("close", 3)]
+    assert not path.exists()
+
+
+def test_tags_tell_runs_of_different_slots_apart() -> None:
+    """No two runs of any slots share a tag, and none is the warm-up's or a marker's."""
+    tags = {run_tag(slot, index) for slot in range(4) for index in range(RUNS_PER_SLOT)}
+    assert len(tags) == 4 * RUNS_PER_SLOT
+    assert min(tags) == run_tag(0, 0) == 0
 
 
 def test_full_file_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,14 +45,16 @@ def _edges(file: EdgeFile) -> list[tuple[int, int, int]]:
 
 
 def _run(work: Work, file: EdgeFile, **changes: Any) -> dict[str, Any]:
-    options = {"index": 0, "passes": 5, "deadline_s": 9.0, "guard_s": 0.0}
-    return windows.run(work.invoke, None, file, **(options | changes))
+    options = {"tag": 0, "passes": 5, "deadline_s": 9.0, "guard_s": 0.0} | changes
+    if "dither_s" in options:
+        return windows.run_dithered(work.invoke, None, file, **({"dither_every": 1} | options))
+    return windows.run(work.invoke, None, file, **options)
 
 
 def test_run(file: EdgeFile) -> None:
     """A run invokes as often as asked, between two edges that are its start and stop."""
     work = Work()
-    reply = _run(work, file, index=4, passes=7)
+    reply = _run(work, file, tag=4, passes=7)
     done = reply["done_board_ns"]
     assert work.calls == reply["passes"] == len(done) == 7
     assert sorted(done) == done
@@ -64,6 +66,76 @@ def test_run(file: EdgeFile) -> None:
     ]
     assert not work.collector_on
     assert gc.isenabled()
+
+
+def test_pauses(file: EdgeFile) -> None:
+    """Every second pass but the last ends with an idle edge; the next begins with a busy one."""
+    work = Work()
+    reply = _run(work, file, tag=3, passes=6, dither_s=1e-4, dither_every=2)
+    begun, done = reply["begun_board_ns"], reply["done_board_ns"]
+    assert work.calls == reply["passes"] == len(begun) == len(done) == 6
+    assert [begun[0], begun[1], begun[3], begun[5]] == [
+        reply["start_board_ns"],
+        done[0],
+        done[2],
+        done[4],
+    ]
+    assert _edges(file) == [
+        (begun[0], BUSY, 3),
+        (done[1], IDLE, 3),
+        (begun[2], BUSY, 3),
+        (done[3], IDLE, 3),
+        (begun[4], BUSY, 3),
+        (done[5], IDLE, 3),
+    ]
+    assert reply["stop_board_ns"] == done[-1]
+    assert not work.collector_on
+
+
+def test_pauses_are_uniform_up_to_their_limit(
+    file: EdgeFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is slept between the edges fills 0 to the limit, a different time each time."""
+    slept: list[float] = []
+    monkeypatch.setattr("powerlab.agent.windows.time.sleep", slept.append)
+    _run(Work(), file, passes=400, dither_s=0.5)
+    guard, *pauses, after = slept
+    assert (guard, after) == (0.0, 0.0)
+    assert len(set(pauses)) == len(pauses) == 399
+    assert 0 <= min(pauses) < 0.05
+    assert 0.45 < max(pauses) <= 0.5
+    assert 0.2 < sum(pauses) / 399 < 0.3
+
+
+def test_pauses_end_with_the_deadline(file: EdgeFile) -> None:
+    """A paused run that is cut tells the begin of the passes that it made, and ends idle."""
+    reply = _run(Work(), file, passes=1000, deadline_s=-1.0, dither_s=1e-4)
+    assert len(reply["begun_board_ns"]) == reply["passes"] == 1
+    assert [level for _, level, _ in _edges(file)] == [BUSY, IDLE]
+
+
+@pytest.mark.parametrize("changes", [{"dither_every": 0}, {"dither_s": -1.0}])
+def test_impossible_pauses(file: EdgeFile, changes: dict[str, Any]) -> None:
+    """Pauses that cannot be are refused before anything runs."""
+    with pytest.raises(AgentError, match="no pauses of up to"):
+        _run(Work(), file, **{"dither_s": 0.1, "dither_every": 1, **changes})
+    assert _edges(file) == []
+
+
+def test_pauses_need_room_for_their_edges(file: EdgeFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run whose pauses the edge file cannot hold does not begin."""
+    monkeypatch.setattr(file, "room", lambda: 100)
+    with pytest.raises(AgentError, match="more edges"):
+        _run(Work(), file, passes=50, dither_s=1e-6)
+    assert _run(Work(), file, passes=49, dither_s=1e-6)["passes"] == 49
+
+
+def test_processor_time(file: EdgeFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the process had between the edges is told, the guards left out."""
+    spent = iter([10.0, 12.5, 20.0, 21.0])
+    monkeypatch.setattr("powerlab.agent.windows.time.process_time", lambda: next(spent))
+    assert _run(Work(), file)["cpu_s"] == 2.5
+    assert windows.warm_up(Work().invoke, None, file, 0.0)["cpu_s"] == 1.0
 
 
 def test_guards_adjoin_the_run(file: EdgeFile, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +180,7 @@ def test_warm_up(file: EdgeFile) -> None:
 def test_failure_in_a_window(file: EdgeFile) -> None:
     """A runtime that fails leaves the board idle, the collector on, and its own words."""
     with pytest.raises(AgentError, match="RuntimeError: bad tensor") as caught:
-        _run(Work(fail_at=2), file, index=1)
+        _run(Work(fail_at=2), file, tag=1)
     assert caught.value.code == "inference-failed"
     assert [level for _, level, _ in _edges(file)] == [BUSY, IDLE]
     assert gc.isenabled()

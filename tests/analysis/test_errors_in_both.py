@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from powerlab.analysis.errors_in_both import fit_line_both, fit_line_joint
+from powerlab.analysis.errors_in_both import fit_curve_both, fit_line_both, fit_line_joint
 from powerlab.analysis.lines import fit_line
+from powerlab.analysis.polynomial import fit_polynomial
 
 
 def assert_same(found, expected, rel):
@@ -107,3 +108,73 @@ def test_a_level_line_converges():
     assert flat.slope == pytest.approx(0, abs=1e-12)
     with pytest.raises(ValueError, match="one coordinate"):
         fit_line_both([1, 2, 3], [1, 2, 3], [0, 1, 1], [0, 1, 1])
+
+
+class Powers:
+    """A polynomial as a curve."""
+
+    def __init__(self, degree):
+        self.powers = np.arange(degree + 1)
+
+    def value(self, x, parameters):
+        """Get the heights."""
+        return self.columns(x, parameters) @ parameters
+
+    def slope(self, x, parameters):
+        """Get the derivatives by x."""
+        return np.polynomial.Polynomial(parameters).deriv()(x)
+
+    def columns(self, x, parameters):
+        """Get the powers of x."""
+        return x[:, None] ** self.powers
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_a_curve_of_degree_one_is_york_s_line(seed):
+    """Tangents to a straight curve are the line: the same figures, correlations and all."""
+    x, y, u_x, u_y, correlation = points(seed)
+    line = fit_line_both(x, y, u_x, u_y, correlation)
+    covariances = (u_x**2, u_y**2, correlation * u_x * u_y)
+    curve = fit_curve_both(Powers(1), np.array([0.0, 1.0]), x, y, covariances)
+    assert curve.parameters == pytest.approx([line.intercept, line.slope], rel=1e-7, abs=1e-8)
+    covariance = curve.root @ curve.root.T
+    assert covariance[1, 1] == pytest.approx(line.u_slope**2, rel=1e-6)
+    assert covariance[0, 1] == pytest.approx(line.covariance, rel=1e-6)
+    assert curve.chi_squared == pytest.approx(line.chi_squared, rel=1e-7)
+
+
+def test_exact_abscissas_give_the_polynomial():
+    """With u_x = 0 a curve of degree 2 is the weighted polynomial."""
+    x, y, _, u_y, _ = points(3)
+    y = y + 0.1 * x**2
+    exact = np.zeros(len(x))
+    curve = fit_curve_both(Powers(2), np.zeros(3), x, y, (exact, u_y**2, exact))
+    polynomial = fit_polynomial(x, y, 2, u_y)
+    assert curve.parameters == pytest.approx(polynomial.coefficients, rel=1e-10)
+    assert curve.root @ curve.root.T == pytest.approx(polynomial.covariance, rel=1e-9)
+    assert curve.chi_squared == pytest.approx(polynomial.chi_squared, rel=1e-10)
+
+
+def test_coverage_of_a_bent_curve():
+    """Over many draws the curvature lies within 1.96 u of the truth 95 times in 100."""
+    inside = 0
+    for seed in range(600):
+        rng = np.random.default_rng(seed)
+        true_x = np.linspace(0, 3, 12)
+        x = true_x + 0.05 * rng.normal(size=12)
+        y = 1 + true_x + 0.4 * true_x**2 + 0.03 * rng.normal(size=12)
+        covariances = (np.full(12, 0.05**2), np.full(12, 0.03**2), np.zeros(12))
+        found = fit_curve_both(Powers(2), np.array([1.0, 1.0, 0.4]), x, y, covariances)
+        inside += abs(found.parameters[2] - 0.4) < 1.96 * np.linalg.norm(found.root[2])
+    assert 0.93 * 600 <= inside <= 0.97 * 600
+
+
+def test_curves_that_points_do_not_fix_are_refused():
+    """Terms that look alike at all points, or points without uncertainty, are an error."""
+    x = np.array([1.0, 1.0, 2.0, 2.0])
+    one, zero = np.ones(4), np.zeros(4)
+    with pytest.raises(ValueError, match="apart"):
+        fit_curve_both(Powers(2), np.zeros(3), x, x, (zero, one, zero))
+    with pytest.raises(ValueError, match="one coordinate"):
+        fit_curve_both(Powers(1), np.zeros(2), x, x, (zero, zero, zero))

@@ -5,9 +5,11 @@ import dataclasses
 import numpy as np
 
 from powerlab.analysis.align import align
+from powerlab.analysis.clocks import fit_board_clock
 from powerlab.analysis.codes import plan_marker
-from powerlab.records import Phase
-from tests.analysis.factories import BOARD_OFFSET_NS, SECOND, capture
+from powerlab.analysis.marking import read_markers
+from powerlab.records import LineReading, Phase
+from tests.analysis.factories import BOARD_OFFSET_NS, SECOND, accuracy, capture, setup
 
 PLAN = plan_marker(0.02, 0.02, budget_s=4.0)
 
@@ -65,3 +67,45 @@ def test_a_trace_without_the_marker_is_not_believed():
     aligned = align(marked(0.0, 0.0, noise=3.0))
     assert not any(marker.believed for marker in aligned.markers)
     assert "marker-not-believed" in codes(aligned)
+
+
+LINE = LineReading(delay_ns=80e6, u_delay_ns=10_000.0, edges=20, believed=True, reason="")
+
+
+def against(recorded, line):
+    """Get the findings of the markers beside a trigger line, by code."""
+    samples = align(recorded).clock
+    found = read_markers(recorded, samples, fit_board_clock(recorded.exchanges), line)[1]
+    return {finding.code: finding for finding in found}
+
+
+def test_against_a_line_a_small_delay_is_found() -> None:
+    """What the clocks alone would explain is too much beside a line that is good to 10 µs."""
+    late = marked(0.002, 0.002)
+    assert against(late, None) == {}
+    found = against(late, LINE)
+    assert "trigger line" in found["marker-off"].message
+    assert "supply lags" in found["marker-off"].hint
+
+
+def test_a_line_that_is_not_believed_is_no_yardstick() -> None:
+    """Then the clocks' own uncertainty bounds the markers' delay, as without a line."""
+    doubted = dataclasses.replace(LINE, believed=False, reason="it changed too often")
+    assert against(marked(0.002, 0.002), doubted) == {}
+
+
+def test_markers_are_read_beside_a_line() -> None:
+    """The line's column is last and is not the trace in which a marker is looked for."""
+    plain = marked(0.0, 0.0)
+    trace = plain.trace
+    lined = dataclasses.replace(
+        trace,
+        values=np.column_stack((trace.values, np.zeros(len(trace.values)))),
+        setup=setup(
+            channels=("current", "line"),
+            accuracy=(accuracy("current"), accuracy("line", gain_limit=0.0)),
+        ),
+    )
+    samples, board = align(plain).clock, fit_board_clock(plain.exchanges)
+    beside, _ = read_markers(dataclasses.replace(plain, trace=lined), samples, board)
+    assert [marker.believed for marker in beside] == [True, True]

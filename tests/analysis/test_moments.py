@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerlab.analysis.moments import Estimates, estimates, moments, propagate
+from powerlab.analysis.moments import (
+    Estimates,
+    estimates,
+    moments,
+    propagate,
+    second_order_variance,
+)
 
 
 def test_nist_accuracy_problems(shared):
@@ -90,6 +96,42 @@ def test_both_ways_of_gum_h2_agree():
     each = estimates(np.array([impedance(row) for row in GUM_H2]))
     means = propagate(impedance, estimates(GUM_H2))
     assert each.u == pytest.approx(means.u, rel=5e-3)
+
+
+def test_gum_h1_second_order(shared):
+    """The products of the end gauge's uncertain temperature and expansion add 11.8 nm."""
+    data = json.loads(shared("references/gum_h1_end_gauge.json").read_text())
+    known = {item["name"]: item for item in data["inputs"]}
+    u = {
+        name: item.get("u", item.get("half_width", 0.0) / math.sqrt(3))
+        for name, item in known.items()
+    }
+    u_theta = math.hypot(u["theta_mean"], known["theta_cycle"]["half_width"] / math.sqrt(2))
+    inputs = Estimates(
+        np.array([50000623.0, 215.0, 0.0, -0.1, 1.15e-5, 0.0]),
+        np.diag([25.0, 9.6819, u["d_alpha"], u_theta, u["alpha_s"], u["d_theta"]]) ** 2,
+    )
+
+    def end_gauge(x):
+        length, difference, d_alpha, theta, alpha, d_theta = x
+        return length + difference - length * (d_alpha * theta + alpha * d_theta)
+
+    (first,) = propagate(lambda x: np.array([end_gauge(x)]), inputs).u
+    second = second_order_variance(end_gauge, inputs)
+    assert first == pytest.approx(data["recomputed"]["u_c"], rel=1e-5)
+    assert math.sqrt(second) == pytest.approx(data["recomputed"]["second_order_term"], rel=1e-4)
+    both = math.sqrt(first**2 + second)
+    assert both == pytest.approx(data["recomputed"]["u_c_with_second_order"], rel=1e-5)
+
+
+@given(st.floats(-3, 3), st.floats(0.1, 2), st.floats(-3, 3), st.floats(0.1, 2))
+def test_second_order_is_exact_for_products_and_squares(x, u_x, y, u_y):
+    """Var(x y) and Var(x²) of normal x and y have closed forms."""
+    inputs = Estimates(np.array([x, y]), np.diag([u_x**2, u_y**2]))
+    product = second_order_variance(lambda v: v[0] * v[1], inputs)
+    assert product == pytest.approx((u_x * u_y) ** 2, rel=1e-6)
+    square = second_order_variance(lambda v: v[0] ** 2, inputs)
+    assert square == pytest.approx(2 * u_x**4, rel=1e-6)
 
 
 @given(

@@ -14,6 +14,7 @@ from powerlab.analysis.percentiles import (
     nearest_rank,
     overlatency_limit,
     percentile_interval,
+    quantile,
     queries_for_margin,
 )
 
@@ -51,17 +52,30 @@ def exact_tail(queries, overlatency, percentile):
     )
 
 
-@given(st.integers(1, 400), st.sampled_from([0.5, 0.9, 0.97, 0.99]))
-def test_limit_is_the_largest_that_passes(queries, percentile):
+@given(
+    st.integers(1, 400),
+    st.sampled_from([0.5, 0.9, 0.97, 0.99]),
+    st.sampled_from([0.8, 0.95, 0.99]),
+    st.sampled_from([0.0, 0.005, 0.02]),
+)
+def test_limit_is_the_largest_that_passes(queries, percentile, confidence, tolerance):
     """By the binomial sum itself: the limit passes, one more does not."""
-    limit = overlatency_limit(queries, percentile)
+    limit = overlatency_limit(queries, percentile, confidence, tolerance)
+    latency = np.arange(float(queries))
+    bound = early_stopping(latency, percentile, confidence, tolerance)
+    share, risk = percentile - tolerance, 1 - confidence
     if limit is None:
-        assert exact_tail(queries, 0, percentile) > 0.01
-        assert queries < minimum_queries(percentile, 0)
+        assert exact_tail(queries, 0, share) > risk * (1 - 1e-9)
+        assert queries < minimum_queries(share, 0, confidence)
+        assert bound is None
         return
-    assert exact_tail(queries, limit, percentile) <= 0.01 * (1 + 1e-9)
-    assert exact_tail(queries, limit + 1, percentile) > 0.01 * (1 - 1e-9)
-    assert minimum_queries(percentile, limit) <= queries < minimum_queries(percentile, limit + 1)
+    assert exact_tail(queries, limit, share) <= risk * (1 + 1e-9)
+    assert exact_tail(queries, limit + 1, share) > risk * (1 - 1e-9)
+    least = [minimum_queries(share, count, confidence) for count in (limit, limit + 1)]
+    assert least[0] <= queries < least[1]
+    assert (bound is None) == (limit == 0)
+    if bound is not None:
+        assert (bound.discarded, bound.value) == (limit - 1, queries - limit)
 
 
 def test_too_few_queries_give_no_bound():
@@ -109,6 +123,13 @@ def test_interval_without_an_end():
     assert found.high is None
     assert found.low is not None
     assert percentile_interval(np.arange(3.0), 0.5).low is None
+
+
+@given(st.integers(1, 500), st.sampled_from([0.5, 0.9, 0.99]))
+def test_a_quantile_is_the_smallest_value_that_enough_do_not_exceed(count, fraction):
+    """The published definition: no interpolation, and one value less would be too few."""
+    value = quantile(np.random.default_rng(count).permutation(count) + 1.0, fraction)
+    assert value == math.ceil(round(fraction * count, 9))
 
 
 @given(st.lists(st.floats(1e-4, 10), min_size=1, max_size=200), st.floats(0.01, 0.99))

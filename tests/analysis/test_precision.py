@@ -86,6 +86,7 @@ def test_degenerate_first_stages():
     [
         ("meter voltage offset", "lower range"),
         ("supply voltage", "better meter"),
+        ("supply resistance", "sags"),
         ("burden voltage", "in the circuit"),
         ("cable drop", "sense the volts at the board"),
         ("sample clock", "faster meter"),

@@ -9,11 +9,15 @@ from scipy.signal import lfilter
 from powerlab.analysis.steady import (
     Verdict,
     change_of_level,
+    in_bins,
     is_steady,
     last_change,
+    middle_mean,
     mser5,
+    plain_mean,
     steady_from,
     steady_since,
+    without_spikes,
 )
 
 
@@ -126,6 +130,96 @@ def test_no_steady_state_is_a_result(shape):
     assert steady_from(values) is None
 
 
+STEADY_SERIES = {
+    "white": lambda rng, t: 0.003 * rng.normal(size=t.size),
+    "much noise": lambda rng, t: 0.03 * rng.exponential(size=t.size),
+    "coloured": lambda rng, t: 0.003 * coloured(rng, t.size, 0.8),
+    "spikes": lambda rng, t: np.where(
+        rng.random(t.size) < 0.03, 5 * rng.random(t.size), 0.003 * rng.normal(size=t.size)
+    ),
+    "two levels": lambda rng, t: 0.1 * (rng.random(t.size) < 0.4),
+    "sine": lambda rng, t: (
+        0.01 * np.sin(2 * np.pi * (rng.uniform(3, 40) * t + rng.random()))
+        + 0.002 * rng.normal(size=t.size)
+    ),
+}
+
+
+@pytest.mark.parametrize("count", [60, 150, 400])
+@pytest.mark.parametrize("kind", STEADY_SERIES)
+def test_a_steady_series_is_called_so(kind, count):
+    """Whatever its noise, about 1 of 100 series is denied its steady state, short ones too."""
+    time = np.arange(count) / count
+    denied = 0
+    for seed in range(200):
+        values = 1 + STEADY_SERIES[kind](np.random.default_rng([count, seed]), time)
+        denied += steady_from(values) is None
+    assert denied <= 7
+
+
+@pytest.mark.parametrize("noise", [0.0002, 0.001, 0.003])
+@pytest.mark.parametrize(
+    ("shape", "least"),
+    [
+        (lambda t: 0.05 * np.exp(-t / 0.5), 90),  # 1.2 % in the second half
+        (lambda t: 0.01 * (t > 0.6), 95),
+        (lambda t: 0.01 * (t > 0.8), 95),
+        (lambda t: 0.2 * (t > 0.9), 95),
+        (lambda t: 0.02 * t, 90),
+    ],
+)
+def test_a_change_that_matters_is_seen(shape, least, noise):
+    """What moves by more than 0.5 % in the second half is not steady, however small the noise."""
+    time = np.arange(200) / 200
+    rng = np.random.default_rng(11)
+    denied = [
+        steady_from(1 + shape(time) + noise * rng.normal(size=200)) is None for _ in range(100)
+    ]
+    assert sum(denied) >= least
+
+
+def test_what_has_settled_by_the_middle_is_steady():
+    """A warm-up of 5 % with a time constant of a tenth of the window is steady from its half on."""
+    time = np.arange(200) / 200
+    rng = np.random.default_rng(12)
+    for _ in range(100):
+        values = 1 - 0.05 * np.exp(-time / 0.1) + 0.002 * rng.normal(size=200)
+        start = steady_from(values)
+        assert 15 <= start <= 100
+        assert values[start:].mean() == pytest.approx(1, rel=2e-3)
+
+
+def test_bursts_go_and_steps_stay():
+    """A burst of five values is clipped wherever it is; a step keeps its place and height."""
+    rng = np.random.default_rng(13)
+    values = np.where(np.arange(100) < 60, 1.0, 1.2) + 1e-3 * rng.normal(size=100)
+    for start in (0, 30, 95):
+        disturbed = values.copy()
+        disturbed[start : start + 5] *= 2
+        assert without_spikes(disturbed) == pytest.approx(values, abs=0.02)
+
+
+def test_bins_hold_equally_many_neighbours():
+    """A long series is condensed, at the instants where its bins begin; a short one is not."""
+    at = np.arange(1000, dtype=np.int64) * 10
+    instants, values = in_bins(at, at / 10.0, plain_mean)
+    assert len(instants) == len(values) == 200
+    assert values == pytest.approx(instants / 10 + 2.0)
+    uneven, values = in_bins(at[:903], at[:903] / 10.0, middle_mean)
+    assert len(uneven) == 225
+    assert uneven[0] == 30
+    assert values == pytest.approx(uneven / 10 + 1.5)
+    assert in_bins(at[:399], at[:399], plain_mean)[0].size == 399
+    assert in_bins(at[:0], at[:0], plain_mean)[1].size == 0
+
+
+def test_the_middle_mean_ignores_spikes():
+    """Of a bin's values the outer quarters do not count, along the last axis."""
+    values = np.array([[1.0, 2.0, 3.0, 900.0], [7.0, 5.0, -99.0, 6.0]])
+    assert middle_mean(values).tolist() == [2.5, 5.5]
+    assert middle_mean(np.array([4.0])) == 4.0
+
+
 def test_spikes_of_latency_do_not_unsettle():
     """One pass in a hundred that takes five times as long is no change of level."""
     rng = np.random.default_rng(5)
@@ -163,6 +257,12 @@ def test_u_of_the_change_keeps_the_correlation():
     found = [is_steady(np.arange(2000), 10 + 0.1 * coloured(rng, 2000, 0.8)) for _ in range(150)]
     spread = np.std([item.change for item in found])
     assert np.mean([item.u_change for item in found]) == pytest.approx(spread, rel=0.2)
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan])
+def test_a_window_of_nothing_is_undetermined(value):
+    """Without a level there is no relative change of it, and no error either."""
+    assert is_steady(np.arange(30), np.full(30, value)).verdict is Verdict.UNDETERMINED
 
 
 def test_short_windows_are_undetermined():

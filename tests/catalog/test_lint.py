@@ -300,6 +300,16 @@ def test_problems_of_the_schema_are_part_of_lint(lab) -> None:
             "bench.desk.supply.u_voltage_v",
             "too large",
         ),
+        (
+            BENCH,
+            "[[bench.desk.meter]]",
+            (
+                "[bench.desk.supply]\nvoltage_v = 12.0\nu_voltage_v = 0.1\nsource_ohm = 0.1\n"
+                "[[bench.desk.meter]]"
+            ),
+            "bench.desk.supply.source_ohm",
+            "state both",
+        ),
     ],
     ids=lambda case: f"{case[3]}: {case[4]}",
 )

@@ -21,7 +21,7 @@ WANTED = Wanted(
     seed=0,
     faults=(),
     workload="seed-cnn",
-    runtime=None,
+    runtimes=(),
     batches=(1,),
     threads=1,
     protocol="quick",
@@ -143,10 +143,10 @@ def test_a_mistyped_name_gets_the_nearest(change, kind):
 def test_the_runtime_is_that_of_the_emulation_or_the_first_that_loads():
     """Asked for, emulated, native, any: in this order."""
     found = catalog()
-    assert choose(found, replace(WANTED, runtime="openvino")).runtime == "openvino"
-    assert choose(found, replace(WANTED, emulate=True)).runtime == "tflite"
-    assert choose(found, replace(WANTED, device="local")).runtime == "tflite"
-    assert choose(found, WANTED).runtime == "tflite"
+    assert choose(found, replace(WANTED, runtimes=("openvino",))).runtimes == ("openvino",)
+    assert choose(found, replace(WANTED, emulate=True)).runtimes == ("tflite",)
+    assert choose(found, replace(WANTED, device="local")).runtimes == ("tflite",)
+    assert choose(found, WANTED).runtimes == ("tflite",)
 
 
 def test_a_device_without_a_model_of_it_cannot_be_emulated():
@@ -159,7 +159,7 @@ def test_a_device_without_a_model_of_it_cannot_be_emulated():
 def test_a_runtime_without_a_file_is_refused():
     """The hint names those that have one."""
     with pytest.raises(ConfigError) as caught:
-        choose(catalog(), replace(WANTED, runtime="paddle-lite"))
+        choose(catalog(), replace(WANTED, runtimes=("tflite", "paddle-lite")))
     assert "openvino" in caught.value.hint
 
 

@@ -107,7 +107,9 @@ def test_compare_says_tie_where_the_interval_holds_one(run, lab, value, verdict)
     (ratio,) = run(*words, "--json").json["ratios"]["energy_per_inference"]
     assert ratio["verdict"] == verdict
     assert ratio["value"] == pytest.approx(value / 0.0123)
-    assert ratio["U"] == pytest.approx(ratio["value"] * 0.02 * 2**0.5)
+    assert ratio["U"] == pytest.approx((ratio["high"] - ratio["low"]) / 2)
+    assert (ratio["low"] <= 1 <= ratio["high"]) == (verdict == "tie")
+    assert ratio["shared"] == []
     assert verdict in run(*words).out
 
 

@@ -7,6 +7,7 @@ import pty
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,12 +28,14 @@ def test_a_log_gets_one_line_per_phase(capsys):
     with view.live() as update:
         for index in (0, 0, 1, 1, 1):
             update(Progress("run", index, 2, 1.0 + index, 9.0, None))
+        update(Progress("run", 1, 2, 2.5, 20.0, None, note="4 runs in all"))
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == [
         "starting",
         "   1.0 s  run 1 of 2, about 9 s left",
         "   2.0 s  run 2 of 2, about 9 s left",
+        "4 runs in all",
     ]
 
 
@@ -51,11 +54,16 @@ def test_a_phase_that_comes_once_has_no_number():
     assert phase_name(NOW) == "run 2 of 5"
 
 
+def test_a_phase_of_one_of_several_options_says_whose_it_is():
+    """The option stands behind the phase."""
+    assert phase_name(replace(NOW, option="batch 4")) == "run 2 of 5 (batch 4)"
+
+
 LIVE = """
     from powerlab.cli._progress import open_view
     from powerlab.progress import Progress
     with open_view(quiet=False).live() as update:
-        update(Progress("run", 1, 5, 12.0, 30.0, 8.4))
+        update(Progress("run", 1, 5, 12.0, 30.0, 8.4, note="8 runs [in all]"))
 """
 
 
@@ -76,7 +84,10 @@ def test_a_terminal_shows_phase_times_and_power():
             break
         shown += part
     os.close(ours)
-    for word in (b"run 2 of 5", b"12 s", b"30 s left", "≈ 8.400 W".encode()):
+    for word in (
+        *(b"run 2 of 5", b"12 s", b"30 s left", "≈ 8.400 W".encode()),
+        b"8 runs [in all]\r\n",
+    ):
         assert word in shown
 
 

@@ -169,6 +169,60 @@ def test_guards_around_a_run(board: BoardLink, model: MakeModel) -> None:
     assert before.done_board_ns.size == after.done_board_ns.size == 0
 
 
+def test_processor_time_and_pauses(board: BoardLink, model: MakeModel) -> None:
+    """A run tells the processor time it had; one with pauses when each pass began."""
+    board.load(model(b"weights"), "model.tflite", runtime="steady")
+    assert 0 <= board.warm_up(0.01).cpu_s < 5
+    _, plain, _ = board.run(0, 4, 30.0, 0.0)
+    assert 0 <= plain.cpu_s < 5
+    assert plain.begun_board_ns.size == 0
+    _, run, _ = board.run(1, 4, 30.0, 0.0, dither_s=0.002, dither_every=2)
+    assert run.begun_board_ns[[0, 1, 3]].tolist() == [
+        run.start_board_ns,
+        run.done_board_ns[0],
+        run.done_board_ns[2],
+    ]
+    assert run.begun_board_ns[2] > run.done_board_ns[1]
+    assert np.isnan(board.idle(0.001, 0).cpu_s)
+
+
+def test_several_models_stay_loaded(
+    board: BoardLink, place: BoardPlace, model: MakeModel, tmp_path: Path
+) -> None:
+    """Each slot runs its own model, under tags of its own; one that fails leaves the others."""
+    board.load(model(b"weights"), "model.tflite", runtime="steady")
+    other = tmp_path / "other"
+    other.write_bytes(b"v")
+    board.load({"other": other}, "other", runtime="crash", slot=1)
+    with pytest.raises(TargetError, match="no kernel"):
+        board.run(0, 5, 30.0, 0.0, slot=1)
+    assert board.warm_up(0.005, slot=0).passes >= 1
+    board.draw(0, [1, 0], 0.002, slot=0)
+    assert board.run(7, 5, 30.0, 0.0, slot=0)[1].passes == 5
+    with pytest.raises(TargetError, match="no model is loaded"):
+        board.warm_up(0.0, slot=2)
+    (file,) = place.edge_files()
+    tags = [tag for _, _, tag in edges.read_edges(file.read_bytes())]
+    assert tags == [edges.run_tag(1, 0)] * 2 + [-1] * 2 + [-2] * 2 + [7] * 2
+
+
+def test_telemetry(board: BoardLink) -> None:
+    """The board tells its state on its own clock, with NaN for what it cannot read."""
+    first, second = board.telemetry(), board.telemetry()
+    assert first.at_board_ns < second.at_board_ns
+    assert first.load >= 0
+    assert first.memory_free_bytes > 0
+    assert np.isnan(first.temperature_c) or -50 < first.temperature_c < 150
+    assert np.isnan(first.frequency_hz) or first.frequency_hz > 1e7
+
+
+def test_a_trigger_line_that_is_not_there(board: BoardLink) -> None:
+    """A board without that line says so, and goes on without one."""
+    with pytest.raises(TargetError):
+        board.open_line("gpiochip4095:0")
+    assert board.hello()["ok"] is True
+
+
 def test_run_cut_by_its_deadline(board: BoardLink, model: MakeModel) -> None:
     """A run that takes too long ends early and tells how many passes it had."""
     board.load(model(b"weights"), "model.tflite", runtime="steady")
@@ -228,8 +282,9 @@ def test_oldest_python(
         assert link.hello()["python"].startswith("3.6.")
         link.load(model(b"weights"), "model.tflite", runtime="steady")
         assert link.warm_up(0.01).passes >= 1
-        assert link.run(0, 5, 30.0, 0.0)[1].passes == 5
+        assert link.run(0, 5, 30.0, 0.0, dither_s=0.001)[1].passes == 5
         assert link.idle(0.001, 0).passes == 0
+        assert link.telemetry().at_board_ns > 0
         assert len(link.exchange_clocks(5).t1_ns) == 5
         with pytest.raises(TargetError, match=r"Python 3\.6\.\d+") as caught:
             link.load(model(b"weights"), "model.tflite", runtime="tflite")

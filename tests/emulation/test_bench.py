@@ -250,15 +250,25 @@ def test_a_dead_parent_leaves_nothing(number):
 def test_the_board_s_python(monkeypatch, tmp_path):
     """The variable wins; without it TFLite takes the target's own interpreter if there is one."""
     monkeypatch.setenv("POWERLAB_TARGET_PYTHON", "/opt/python9")
-    assert board_python("tflite") == "/opt/python9"
+    assert board_python(["tflite"]) == "/opt/python9"
     monkeypatch.delenv("POWERLAB_TARGET_PYTHON")
-    assert board_python("openvino") == sys.executable
+    assert board_python(["openvino"]) == sys.executable
     monkeypatch.setattr(bench_module, "__file__", str(tmp_path / "powerlab" / "emulation" / "x.py"))
-    assert board_python("tflite") == sys.executable
+    assert board_python(["tflite"]) == sys.executable
     own = tmp_path / ".venv-target" / "bin" / "python"
     own.parent.mkdir(parents=True)
     own.touch()
-    assert board_python("tflite") == str(own)
+    assert board_python(["tflite"]) == str(own)
+
+
+def test_several_runtimes_need_one_python_that_has_them_all(monkeypatch):
+    """One agent serves them; where this Python lacks one, that is told before anything starts."""
+    monkeypatch.delenv("POWERLAB_TARGET_PYTHON", raising=False)
+    assert board_python(["tflite", "openvino"]) == sys.executable
+    monkeypatch.setitem(bench_module.MODULES, "openvino", ("no_such_module",))
+    with pytest.raises(ConfigError, match="openvino is missing") as caught:
+        board_python(["tflite", "openvino"])
+    assert "POWERLAB_TARGET_PYTHON" in caught.value.hint
 
 
 def test_a_served_bench_announces_a_lab_file(catalog):

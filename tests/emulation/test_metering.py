@@ -84,6 +84,18 @@ def test_without_resistance_current_is_power_over_volts(
     assert_allclose(meter.sample(BUSY, 0, 1).values, 1.2)
 
 
+def test_a_supply_with_a_resistance_sags(dmm: InstrumentProfile, world: World) -> None:
+    """The board still gets its power: at the supply's output volts fall by current times ohms."""
+    soft = SupplyPath(5.1, cable_ohm=0.06, source_ohm=0.2)
+    meter = errorless(build_meter(dmm, world, soft, origin_ns=T0))
+    current = meter.sample(BUSY, 0, 1).values[0, 0]
+    board_v = soft.output_v(np.array([current]))[0] - current * (0.06 + meter.path.burden_ohm)
+    assert_allclose(board_v * current, 6.0, rtol=1e-9)
+    direct = float(soft.current(np.array([6.0]))[0])
+    volts, u = build_meter(dmm, world, soft, origin_ns=T0).read_voltage()
+    assert abs(volts - (5.1 - 0.26 * direct)) < 4 * u
+
+
 @pytest.mark.parametrize("sense", list(VoltageSense))
 def test_volts_are_those_at_the_tap(
     usb_meter: InstrumentProfile, world: World, path: SupplyPath, sense: VoltageSense
@@ -303,6 +315,19 @@ def test_the_cable_lies_within_what_the_bench_states(device: DeviceProfile) -> N
     assert abs(drawn.std() / 0.02 - 1) < 0.1
 
 
+def test_the_supplys_resistance_lies_within_what_the_bench_states(device: DeviceProfile) -> None:
+    """True source resistances are rectangular around the stated one; none is stated, none is."""
+    drawn = np.array(
+        [
+            build_path(device, seed, source_ohm=0.1, u_source_ohm=0.05).source_ohm
+            for seed in range(500)
+        ]
+    )
+    assert np.all(np.abs(drawn - 0.1) <= 0.05 * np.sqrt(3))
+    assert abs(drawn.std() / 0.05 - 1) < 0.1
+    assert build_path(device, 1).source_ohm == 0
+
+
 @pytest.mark.parametrize(
     ("law", "spread", "most"),
     [
@@ -319,3 +344,41 @@ def test_each_law_has_its_spread(law: ErrorLaw, spread: float, most: float) -> N
     assert abs(drawn.std() / spread - 1) < 0.05
     assert np.max(np.abs(drawn)) <= most
     assert abs(drawn.mean()) < 0.1 * spread
+
+
+LINED = {"channels": ("current", "line"), "line_inputs": ("D0",)}
+
+
+def test_a_line_is_the_part_of_each_aperture_that_was_busy(
+    dmm: InstrumentProfile, world: World, path: SupplyPath
+) -> None:
+    """Exact to a nanosecond of the aperture, in a last column without noise or limit."""
+    meter = build_meter(dmm.model_copy(update=LINED), world, path, origin_ns=T0)
+    fifth = meter.sample(IDLE, 5, 1)
+    start, width = int(fifth.start_ns[0]), int(fifth.stop_ns[0] - fifth.start_ns[0])
+    rises, falls = start + width // 4, int(meter.sample(IDLE, 7, 1).start_ns[0]) + width // 2
+    line = meter.sample(Edges.of([(rises, 1, 0), (falls, 0, 0)]), 4, 5).values[:, -1]
+    assert_allclose(line, [0, 0.75, 1, 0.5, 0], atol=2 / width)
+    assert [item.quantity for item in meter.accuracy] == ["current", "line"]
+    assert (meter.accuracy[1].gain_limit, meter.accuracy[1].offset_limit) == (0, 0)
+
+
+def test_a_point_meter_reads_the_lines_level(
+    build_dmm: Callable[..., InstrumentProfile], world: World, path: SupplyPath
+) -> None:
+    """At an edge's own instant the new level is read."""
+    profile = build_dmm(averaging=Averaging.POINT).model_copy(update=LINED)
+    meter = build_meter(profile, world, path, origin_ns=T0)
+    at = int(meter.sample(IDLE, 3, 1).start_ns[0])
+    for rises, level in ((at, 1), (at + 1, 0)):
+        line = meter.sample(Edges.of([(rises, 1, 0)]), 2, 3).values[:, -1]
+        assert line.tolist() == [0, level, 1]
+
+
+def test_a_meter_without_a_line_has_no_column_for_it(
+    dmm: InstrumentProfile, world: World, path: SupplyPath
+) -> None:
+    """The line appears only where the profile, or the caller, names it."""
+    assert build_meter(dmm, world, path, origin_ns=T0).sample(BUSY, 0, 2).values.shape == (2, 1)
+    asked = build_meter(dmm, world, path, origin_ns=T0, channels=("current", "line"))
+    assert asked.sample(BUSY, 0, 2).values[:, 1].tolist() == [1, 1]

@@ -58,6 +58,16 @@ def test_at_the_supply_the_cables_heat_is_added_and_the_burden_is_not() -> None:
     assert got.energy_per_inference_j == got.energy_of_these_runs_j
 
 
+def test_what_the_supply_burns_inside_is_not_delivered() -> None:
+    """A supply with a resistance of its own changes the current, and with it the cable's heat."""
+    steady = WORLD.population()
+    soft = dataclasses.replace(PATH, source_ohm=0.2)
+    got = truth(steady, EDGES, RUNS, Boundary.DC, soft)
+    current = float(soft.current(np.array([6.0]))[0])
+    assert current > float(PATH.current(np.array([6.0]))[0])
+    assert_allclose(got.energy_of_these_runs_j, 4 * (6 + current**2 * 0.1) / 400, rtol=1e-9)
+
+
 def test_the_population_mean_is_what_many_worlds_average_to() -> None:
     """Over worlds the energy of the runs scatters around the population's."""
     noisy = dataclasses.replace(WORLD, noise_w=0.2, lag_s=0.01, drift_w=0.1)

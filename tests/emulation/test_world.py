@@ -61,6 +61,38 @@ def test_energy_is_the_integral_of_power(lag_s: float, noise_w: float) -> None:
         assert_allclose(got, quadrature(world, edges, start, stop), rtol=1e-6, atol=5e-6)
 
 
+@pytest.mark.parametrize("colour", [0.5, 1.0, 2.0])
+def test_coloured_noise_has_a_closed_integral_too(colour: float) -> None:
+    """Energy is the integral of power whatever the spectrum of the board's noise."""
+    world = coloured(colour)
+    edges = busy_twice()
+    for begin, end in ((-300, -100), (3, 120), (499, 4000)):
+        start, stop = T0 + begin * 1_000_000, T0 + end * 1_000_000
+        got = world.energy(edges, np.array([start]), np.array([stop]))
+        assert_allclose(got, quadrature(world, edges, start, stop), rtol=1e-6, atol=5e-6)
+
+
+def coloured(colour: float) -> World:
+    """Get a world whose noise has a colour in cells of 10 ms up to 0.64 s."""
+    return dataclasses.replace(WORLD, noise_colour=colour, noise_longest_ns=640_000_000)
+
+
+@pytest.mark.parametrize("colour", [0.0, 1.0, 2.0])
+def test_the_spectrum_falls_as_the_colour_says(colour: float) -> None:
+    """Over worlds, noise keeps its size and its spectrum the slope between both limits."""
+    at = T0 + 5_000_000 + 10_000_000 * np.arange(4096, dtype=np.int64)
+    spectra, spread = [], []
+    for seed in range(60):
+        world = dataclasses.replace(coloured(colour), seed=seed)
+        noise = world.power(Edges.of([]), at) - world.idle_w
+        spectra.append(np.abs(np.fft.rfft(noise)) ** 2)
+        spread.append(float(np.mean(noise**2)))
+    mean = np.mean(spectra, axis=0)
+    low, high = mean[100:140].mean(), mean[800:1120].mean()
+    assert_allclose(np.log2(low / high) / 3, colour, atol=0.35)
+    assert_allclose(np.mean(spread), 0.01, rtol=0.05)
+
+
 @settings(deadline=None)
 @given(
     cuts=st.lists(st.integers(-(10**9), 5 * 10**9), min_size=3, max_size=30, unique=True),
@@ -68,8 +100,8 @@ def test_energy_is_the_integral_of_power(lag_s: float, noise_w: float) -> None:
     seed=st.integers(0, 100),
 )
 def test_energies_of_parts_sum_to_the_whole(cuts: list[int], gaps: list[int], seed: int) -> None:
-    """Whatever the edges, adjoining intervals sum to their union."""
-    world = dataclasses.replace(WORLD, seed=seed)
+    """Whatever the edges and the noise, adjoining intervals sum to their union."""
+    world = dataclasses.replace(coloured(seed % 3), seed=seed)
     instants = T0 + np.cumsum(np.array(gaps, dtype=np.int64))
     edges = Edges.of((int(t), 1 - i % 2, i // 2) for i, t in enumerate(instants))
     at = T0 + np.sort(np.array(cuts, dtype=np.int64))

@@ -1,4 +1,4 @@
-"""Opening a bench's meter: the driver is found, the serial number is checked."""
+"""Opening an instrument: the driver is found, its kind and serial number are checked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ import pytest
 from powerlab.catalog.bench_profile import BenchMeter
 from powerlab.errors import ConfigError, InstrumentError
 from powerlab.instruments import contract
-from powerlab.instruments.contract import accuracy_of, burden_of, open_meter, range_or_error
+from powerlab.instruments.contract import (
+    MeterRequest,
+    accuracy_of,
+    burden_of,
+    check_channels,
+    open_load,
+    open_meter,
+    open_supply,
+    range_or_error,
+)
 from powerlab.records import MeterIdentity
 
 RESOURCE = "TCPIP0::192.0.2.1::5025::SOCKET"
@@ -62,11 +71,56 @@ def test_a_driver_that_is_not_installed_is_a_configuration_error(profile) -> Non
     assert "keithley_dmm6500" in caught.value.hint
 
 
-@pytest.mark.parametrize("identifier", ["keithley-dmm6500", "rdtech-um25c"])
+@pytest.mark.parametrize(
+    ("opens", "identifier"), [(open_load, "rigol-dl3021"), (open_supply, "rigol-dp832")]
+)
+def test_loads_and_supplies_belong_to_one_unit_too(
+    monkeypatch, profile, opens, identifier: str
+) -> None:
+    """The right number opens, another one is refused in words for what it is."""
+    instrument = Silent("99999999")
+    install(monkeypatch, instrument)
+    right = BenchMeter(model=identifier, resource=RESOURCE, serial="99999999")
+    assert opens(profile(identifier), right) is instrument
+    kind = profile(identifier).kind
+    with pytest.raises(InstrumentError, match=f"the {kind} at .* has serial number 99999999"):
+        opens(profile(identifier), right.model_copy(update={"serial": "04592448"}))
+    assert instrument.closed
+
+
+@pytest.mark.parametrize(
+    ("opens", "identifier", "kind"),
+    [
+        (open_meter, "rigol-dl3021", "load, not a meter"),
+        (open_load, "keithley-dmm6500", "meter, not a load"),
+        (open_supply, "rigol-dl3021", "load, not a supply"),
+    ],
+)
+def test_an_instrument_of_another_kind_is_a_configuration_error(
+    profile, opens, identifier: str, kind: str
+) -> None:
+    """A load cannot measure a board, and a meter cannot draw a current."""
+    with pytest.raises(ConfigError, match=kind):
+        opens(profile(identifier), BenchMeter(model=identifier, resource=RESOURCE))
+
+
+def test_a_channel_that_is_not_streamed_is_named() -> None:
+    """Only what is asked for and lacking is told; asking for nothing asks for the profile's."""
+    check_channels(MeterRequest(1.0), ("voltage",), "A meter")
+    check_channels(MeterRequest(1.0, channels=("voltage",)), ("voltage", "current"), "A meter")
+    with pytest.raises(ConfigError, match="A meter does not stream power"):
+        check_channels(MeterRequest(1.0, channels=("voltage", "power")), ("voltage",), "A meter")
+
+
+IDS = ["keithley-dmm6500", "rdtech-um25c", "rigol-dl3021", "rigol-dp832"]
+
+
+@pytest.mark.parametrize("identifier", IDS)
 def test_every_built_in_profile_names_its_sources(profile, identifier: str) -> None:
     """Each figure has a source, and an estimate says in words that it is one."""
     built_in = profile(identifier)
-    for item in (built_in.sampling, *built_in.range):
+    ratings = (item for item in (built_in.load, built_in.supply) if item is not None)
+    for item in (built_in.sampling, *built_in.range, *ratings):
         assert item.retrieved
         assert ("stimate" in item.source) or not item.estimated
 

@@ -130,6 +130,19 @@ def test_a_set_up_and_a_stream(rig, identifier: str) -> None:
 
 
 @pytest.mark.parametrize("identifier", METERS)
+def test_volts_can_be_streamed(rig, identifier: str) -> None:
+    """Every meter that has volts streams them on request, in the column that it names."""
+    request = MeterRequest(expected_peak_a=0.9, channels=("voltage",), expected_peak_v=13.0)
+    with rig(identifier) as bench, closing(bench.open()) as meter:
+        setup = meter.configure(request)
+        blocks = until(meter, lambda blocks: sum(len(item.values) for item in blocks) >= 3)
+    check_blocks(setup, blocks)
+    column = setup.channels.index("voltage")
+    volts = np.concatenate([block.values[:, column] for block in blocks])
+    assert np.all((volts > 11.5) & (volts < 12.5))
+
+
+@pytest.mark.parametrize("identifier", METERS)
 def test_a_second_session_finds_a_clean_meter(rig, identifier: str) -> None:
     """After one session, ended or abandoned, the next one starts from nothing."""
     with rig(identifier) as bench:

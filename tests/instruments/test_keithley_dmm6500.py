@@ -10,14 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerlab.errors import InstrumentError, InstrumentProtocolError
+from powerlab.errors import ConfigError, InstrumentError, InstrumentProtocolError
 from powerlab.instruments.contract import MeterRequest, VoltageReader
-from powerlab.instruments.keithley_dmm6500 import (
-    BUFFER_READINGS,
-    CHUNK_READINGS,
-    Dmm6500,
-    decode_readings,
-)
+from powerlab.instruments.dmm6500_readings import decode_readings
+from powerlab.instruments.keithley_dmm6500 import BUFFER_READINGS, CHUNK_READINGS, Dmm6500
 from powerlab.records import Averaging, SampleFlag
 from powerlab.transport.visa import ReplyTimeout
 
@@ -53,25 +49,35 @@ def select(name: str) -> list[tuple[str, str | None]]:
     ]
 
 
-SET_UP: list[tuple[str, str | None]] = [
-    *select("CURR"),
-    (":SENS:CURR:RANG 1", None),
-    (":SENS:CURR:NPLC 1", None),
-    (":SENS:CURR:AZER 0", None),
-    (":SENS:AZER:ONCE", None),
-    (":FORM:DATA ASC", None),
-    (f':TRAC:MAKE "powerlab",{BUFFER_READINGS}', None),
-    (':TRAC:FILL:MODE ONCE,"powerlab"', None),
-    (f':TRIG:LOAD "SimpleLoop",{BUFFER_READINGS},0,"powerlab"', None),
-]
-READ_BACK: list[tuple[str, str | None]] = [
-    (":SYST:ERR?", NO_ERROR),
-    (":SENS:CURR:REL:STAT?", "0"),
-    (":SENS:CURR:RANG?", "1"),
-    (":SENS:CURR:NPLC?", "1.0E+00"),
-    (":SENS:CURR:AZER?", "0"),
-    (":SYST:LFR?", "50"),
-]
+def set_up(name: str, full_scale: int) -> list[tuple[str, str | None]]:
+    """Get the transcript of setting up a function for streaming."""
+    return [
+        *select(name),
+        (f":SENS:{name}:RANG {full_scale}", None),
+        (f":SENS:{name}:NPLC 1", None),
+        (f":SENS:{name}:AZER 0", None),
+        (":SENS:AZER:ONCE", None),
+        (":FORM:DATA ASC", None),
+        (f':TRAC:MAKE "powerlab",{BUFFER_READINGS}', None),
+        (':TRAC:FILL:MODE ONCE,"powerlab"', None),
+        (f':TRIG:LOAD "SimpleLoop",{BUFFER_READINGS},0,"powerlab"', None),
+    ]
+
+
+def read_back(name: str, full_scale: int) -> list[tuple[str, str | None]]:
+    """Get the transcript of reading the set-up back."""
+    return [
+        (":SYST:ERR?", NO_ERROR),
+        (f":SENS:{name}:REL:STAT?", "0"),
+        (f":SENS:{name}:RANG?", f"{full_scale}"),
+        (f":SENS:{name}:NPLC?", "1.0E+00"),
+        (f":SENS:{name}:AZER?", "0"),
+        (":SYST:LFR?", "50"),
+    ]
+
+
+SET_UP = set_up("CURR", 1)
+READ_BACK = read_back("CURR", 1)
 VOLTS: list[tuple[str, str | None]] = [
     *select("VOLT"),
     (":SENS:VOLT:RANG:AUTO 1", None),
@@ -141,6 +147,39 @@ def test_set_up_transcript(meter: Dmm6500, link) -> None:
     assert setup.accuracy[0].estimated
     assert setup.burden_ohm == pytest.approx(0.375)
     assert setup.burden_limit_ohm == pytest.approx(0.375)
+
+
+def test_volts_are_streamed_on_a_fixed_range(meter: Dmm6500, link, stop_after) -> None:
+    """The same trigger loop in the other function: 12 V on the 10 V range's over-range."""
+    link.expect(*set_up("VOLT", 10), *read_back("VOLT", 10))
+    request = MeterRequest(expected_peak_a=0.0, channels=("voltage",), expected_peak_v=12.0)
+    setup = meter.configure(request)
+    assert setup.channels == ("voltage",)
+    assert (setup.accuracy[0].quantity, setup.accuracy[0].full_scale) == ("voltage", 10.0)
+    assert setup.accuracy[0].gain_limit == pytest.approx(25e-6)
+    assert (setup.burden_ohm, setup.burden_limit_ohm) == (0.0, 0.0)
+    assert setup.settings["function"] == "VOLT:DC"
+    link.expect((":INIT", None), (END, "2"), (data(1, 2), "1.20E+01,0,1.21E+01,0.0204"))
+    (block,) = meter.stream(stop_after(1))
+    np.testing.assert_allclose(block.values, [[12.0], [12.1]])
+
+
+def test_volts_choose_their_own_range(meter: Dmm6500, link) -> None:
+    """20 V need the 100 V range; the current that is expected has no say in it."""
+    link.expect(*set_up("VOLT", 100), *read_back("VOLT", 100))
+    request = MeterRequest(expected_peak_a=50.0, channels=("voltage",), expected_peak_v=20.0)
+    assert meter.configure(request).accuracy[0].full_scale == 100.0
+
+
+@pytest.mark.parametrize(
+    ("channels", "why"),
+    [(("current", "voltage"), "cannot stream current and voltage at once"), (("power",), "power")],
+)
+def test_what_it_cannot_stream_is_refused(meter: Dmm6500, link, channels, why: str) -> None:
+    """One function at a time, and only those that it has; nothing is sent."""
+    link.finish()
+    with pytest.raises(ConfigError, match=why):
+        meter.configure(MeterRequest(expected_peak_a=0.5, channels=channels))
 
 
 def test_line_frequency_is_the_meters_own(meter: Dmm6500, link) -> None:

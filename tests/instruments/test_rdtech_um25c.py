@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from powerlab.catalog.bench_profile import BenchMeter
-from powerlab.errors import InstrumentError, InstrumentProtocolError
+from powerlab.errors import ConfigError, InstrumentError, InstrumentProtocolError
 from powerlab.instruments import rdtech_um25c
 from powerlab.instruments.contract import MeterRequest
 from powerlab.instruments.rdtech_um25c import Um25c, open_session
@@ -43,6 +43,17 @@ def test_too_large_a_load_is_refused(scripted_bytes, profile) -> None:
     meter = Um25c(scripted_bytes([FRAME]), profile("rdtech-um25c"))
     with pytest.raises(InstrumentError, match="at most 5 A"):
         meter.configure(MeterRequest(expected_peak_a=6.0))
+
+
+def test_it_streams_what_it_has(scripted_bytes, profile) -> None:
+    """Asked for volts alone, it still tells both; asked for what it has not, it says so."""
+    meter = Um25c(scripted_bytes([FRAME]), profile("rdtech-um25c"))
+    request = MeterRequest(expected_peak_a=0.0, channels=("voltage",), expected_peak_v=20.0)
+    assert meter.configure(request).channels == ("voltage", "current")
+    with pytest.raises(ConfigError, match="does not stream power"):
+        meter.configure(MeterRequest(expected_peak_a=1.0, channels=("power",)))
+    with pytest.raises(InstrumentError, match="30 V is beyond every voltage range"):
+        meter.configure(MeterRequest(expected_peak_a=1.0, expected_peak_v=30.0))
 
 
 def test_another_model_is_refused(scripted_bytes, profile) -> None:

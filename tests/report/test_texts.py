@@ -46,7 +46,8 @@ def test_a_finding_is_translated_with_the_numbers_of_its_message() -> None:
     finding = Finding(
         "gap",
         Severity.WARNING,
-        "no sample covers 1.234 s of the runs (12 lost); that may hide 3.20% of the energy",
+        "no sample covers 1.234 s of the runs (12 lost); that may hide 3.20% of the energy and "
+        "is 4.11% of the time",
         "look for a busy host",
     )
     message, hint = load_texts("zh").finding(finding)
@@ -67,9 +68,10 @@ def test_a_finding_with_a_reason_is_translated_with_it() -> None:
 
 def test_the_numbers_of_a_hint_are_its_own() -> None:
     """A translated hint repeats the figures of the English hint, not those of the message."""
-    message, hint = "a run holds only 3 whole samples of this meter", "runs of 4.0 s at least"
+    message = "too slow: 3 samples lie wholly in the shortest, 5 are needed; runs of 4.2 s would do"
+    hint = "use a protocol with runs of 4.0 s at least"
     finding = Finding("meter-too-slow", Severity.BLOCKING, message, hint)
-    assert "至少 4.0 s" in load_texts("zh").finding(finding)[1]
+    assert "每轮至少 4.0 s" in load_texts("zh").finding(finding)[1]
 
 
 def test_an_unknown_finding_stays_as_it_is() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
 
 from powerlab.errors import ConfigError
-from powerlab.records import Evidence, Truth
+from powerlab.records import Evidence, Latency, PassEnergies, Percentile, RunClock, Truth
 from powerlab.store.document import (
     public_document,
     result_document,
@@ -32,10 +33,45 @@ def test_the_document_has_the_published_keys_in_order():
     assert list(entry) == ["value", "unit", "u", "U", "k", "dof", "p", "low", "high"]
     line = document["budget"]["energy_per_inference"][0]
     assert line == {"name": "meter gain", "type": "B", "u": 0.000123, "share": 0.9, "dof": None}
-    assert list(document["runs"][0]) == ["inferences", "start_ns", "stop_ns", "energy_j"]
+    assert list(document["runs"][0]) == [
+        *("inferences", "start_ns", "stop_ns", "energy_j", "tail_j")
+    ]
     assert list(document["sync"]) == ["offset_ns", "u_offset_ns", "skew_ppm", "marker_residual_ns"]
     assert list(document["meter"]) == ["samples", "lost", "gap_s", "rate_hz"]
     assert list(document["findings"][0]) == ["code", "severity", "message", "hint"]
+
+
+def test_what_is_known_of_a_run_stands_with_it():
+    """Its clock's offset and skew with their u, and the energies of single passes."""
+    made = result()
+    run = replace(
+        made.runs[0],
+        clock=RunClock(5, 1200.0, 1.5, 0.25, 300.0),
+        passes=PassEnergies(0.01, 0.009, math.nan, 12.5),
+    )
+    (told,) = result_document(replace(made, runs=(run,)))["runs"]
+    clock = ("offset_ns", "u_offset_ns", "skew_ppm", "u_skew_ppm", "residual_ns")
+    assert [told[name] for name in clock] == [5, 1200.0, 1.5, 0.25, 300.0]
+    assert told["passes"] == {"median_j": 0.01, "p05_j": 0.009, "p95_j": None, "samples": 12.5}
+
+
+def test_the_latency_of_all_passes_has_its_own_key():
+    """Percentiles with both kinds of bounds, null where there are too few passes."""
+    made = result()
+    assert "latency" not in result_document(made)
+    percentile = Percentile(99.0, 0.02, 0.019, None, None, 0)
+    latency = Latency(300, (percentile,), 2, 0.03, 0.05)
+    document = result_document(replace(made, latency=latency))
+    assert document["latency"]["percentiles"][0] == {
+        "percent": 99.0,
+        "value": 0.02,
+        "low": 0.019,
+        "high": None,
+        "bound": None,
+        "discarded": 0,
+    }
+    assert document["latency"]["outliers"] == 2
+    json.dumps(document, allow_nan=False)
 
 
 def test_truth_appears_only_under_emulation():

@@ -1,0 +1,198 @@
+"""The inputs of the measurement model: what may err, by how much, and where else it errs.
+
+Each input carries an identity. Two measurements that name the same one share its error: the
+gain of one meter on one range, the volts read once in a session, the host's clock.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from powerlab.analysis.energies import Inputs, Model
+from powerlab.analysis.uncertainty import rectangular
+from powerlab.records import Capture, Distribution
+
+HOST_CLOCK_LIMIT_PPM = 50.0
+"""A computer's crystal against the true second (method section 1.3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Perturbation:
+    """One input of the model: its standard uncertainty, and the inputs moved by ``+x``.
+
+    ``input`` is its identity in the world (see ``records.Component``).
+    """
+
+    name: str
+    u: float
+    distribution: Distribution
+    source: str
+    input: str
+    moved: Callable[[float], Inputs]
+
+
+def perturbations(model: Model, inputs: Inputs, u_idle_w: float) -> Iterable[Perturbation]:
+    """Yield all inputs around a setting of them; ``u_idle_w`` is that of the idle level."""
+    yield from _meter(model.capture, inputs)
+    yield from _circuit(model.capture, inputs)
+    yield from _time(model, inputs)
+    yield Perturbation(
+        "idle level",
+        u_idle_w,
+        Distribution.NORMAL,
+        "scatter and change of the idle phases",
+        _idle_phases(model.capture),
+        lambda x: replace(inputs, idle_shift_w=inputs.idle_shift_w + x),
+    )
+
+
+def host_clock(capture: Capture) -> str:
+    """Get the identity of the clock that all durations rest on."""
+    return f"{capture.timebase.boot_id}/clock rate"
+
+
+def _session(capture: Capture) -> str:
+    """Get the identity of what lasts from a session's set-up to its end: supply, leads, clocks."""
+    return f"{capture.timebase.boot_id}/{capture.timebase.anchor_ns}"
+
+
+def _range(capture: Capture, channel: str) -> str:
+    """Get the identity of one range of the meter.
+
+    A meter that tells no serial number is known for its session only, and an emulated one
+    exists in its own world only.
+    """
+    identity, setup = capture.trace.identity, capture.trace.setup
+    full_scale = setup.accuracy[setup.channels.index(channel)].full_scale
+    owner = identity.serial or _session(capture)
+    if identity.emulated:
+        owner = f"{owner}@{capture.timebase.boot_id}"
+    return f"{identity.model}/{owner}/{channel}/{full_scale:g}"
+
+
+def _idle_phases(capture: Capture) -> str:
+    """Get the identity of the idle phases: options of one session rest on the same ones."""
+    first = min(phase.start_board_ns for phase in capture.phases if phase.kind == "idle")
+    return f"{capture.timebase.boot_id}/{first}/idle level"
+
+
+def _meter(capture: Capture, inputs: Inputs) -> Iterable[Perturbation]:
+    """Yield the meter's specified limits."""
+    setup = capture.trace.setup
+    for channel, limit in zip(setup.channels, setup.accuracy, strict=True):
+        source = "estimate: " + limit.source if limit.estimated else limit.source
+        for what, half_width, moved in (
+            ("gain", limit.gain_limit, _with_gain),
+            ("offset", limit.offset_limit, _with_offset),
+        ):
+            yield Perturbation(
+                f"meter {channel} {what}",
+                rectangular(half_width),
+                Distribution.RECTANGULAR,
+                source,
+                f"{_range(capture, channel)}/{what}",
+                partial(moved, inputs, channel),
+            )
+
+
+def _with_gain(inputs: Inputs, channel: str, error: float) -> Inputs:
+    return replace(inputs, circuit=inputs.circuit.with_gain(channel, 1 + error))
+
+
+def _with_offset(inputs: Inputs, channel: str, error: float) -> Inputs:
+    return replace(inputs, circuit=inputs.circuit.with_offset(channel, error))
+
+
+def _circuit(capture: Capture, inputs: Inputs) -> Iterable[Perturbation]:
+    """Yield what lies between the supply, the meter and the board."""
+    setup, wiring, circuit = capture.trace.setup, capture.wiring, inputs.circuit
+    if "current" not in setup.channels:
+        return
+
+    def shifted(field: str) -> Callable[[float], Inputs]:
+        def moved(error: float) -> Inputs:
+            changed: dict[str, Any] = {field: getattr(circuit, field) + error}
+            return replace(inputs, circuit=replace(circuit, **changed))
+
+        return moved
+
+    if "voltage" not in setup.channels:
+        origin = wiring.supply_voltage_origin
+        yield Perturbation(
+            "supply voltage",
+            wiring.u_supply_voltage_v,
+            Distribution.RECTANGULAR if origin == "nominal" else Distribution.NORMAL,
+            "nominal" if origin == "nominal" else "read once at the board",
+            f"{_session(capture)}/supply voltage",
+            shifted("supply_voltage_v"),
+        )
+        yield Perturbation(
+            "supply resistance",
+            wiring.u_source_ohm,
+            Distribution.RECTANGULAR,
+            "the supply's output resistance, from the bench",
+            f"{_session(capture)}/supply resistance",
+            shifted("source_ohm"),
+        )
+        yield Perturbation(
+            "burden voltage",
+            rectangular(setup.burden_limit_ohm),
+            Distribution.RECTANGULAR,
+            "the meter's series resistance, from its profile",
+            f"{_range(capture, 'current')}/burden",
+            shifted("burden_ohm"),
+        )
+    yield Perturbation(
+        "cable drop",
+        wiring.u_cable_ohm,
+        Distribution.RECTANGULAR,
+        "loop resistance of the leads, from the bench",
+        f"{_session(capture)}/cable",
+        shifted("cable_ohm"),
+    )
+
+
+def _time(model: Model, inputs: Inputs) -> Iterable[Perturbation]:
+    """Yield the inputs of time: edges, sample clock, clock rates."""
+    capture = model.capture
+    lag_limit = capture.wiring.supply_lag_limit_s
+    yield Perturbation(
+        "supply lag",
+        rectangular(lag_limit / 2),
+        Distribution.RECTANGULAR,
+        f"the board's input delays its load by 0 to {lag_limit * 1e3:g} ms",
+        f"{_session(capture)}/supply lag",
+        lambda x: replace(inputs, supply_lag_s=inputs.supply_lag_s + x),
+    )
+    yield Perturbation(
+        "sample clock",
+        alignment_ns(model),
+        Distribution.RECTANGULAR,
+        "meter and board instants on the host's clock",
+        f"{_session(capture)}/sample clock",
+        lambda x: replace(inputs, sample_shift_ns=inputs.sample_shift_ns + x),
+    )
+    yield Perturbation(
+        "clock rate",
+        rectangular(HOST_CLOCK_LIMIT_PPM * 1e-6),
+        Distribution.RECTANGULAR,
+        f"the host's crystal within {HOST_CLOCK_LIMIT_PPM:g} ppm",
+        host_clock(capture),
+        lambda x: replace(inputs, time_scale=inputs.time_scale * (1 + x)),
+    )
+
+
+def alignment_ns(model: Model) -> float:
+    """Get the standard uncertainty of the samples' instants against the runs', common to all.
+
+    The meter's clock and the board's on the host's; or, where a trigger line is believed, that
+    line's alone, because it stamps both on the board's clock.
+    """
+    aligned = model.aligned
+    if aligned.line is not None and aligned.line.believed:
+        return aligned.line.u_delay_ns
+    return math.hypot(aligned.clock.u_ns, aligned.board_clock.u_offset_ns)

@@ -1,0 +1,91 @@
+"""What the emulated SCPI load and supply share: messages, errors, common commands, one reading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from powerlab.emulation.faults import FaultWatch
+from powerlab.emulation.scpi import (
+    EXECUTION_ERROR,
+    CommandTable,
+    ErrorQueue,
+    ScpiError,
+    parse,
+)
+from powerlab.emulation.site import LiveMeter, LoopSite
+from powerlab.errors import PowerlabError
+from powerlab.units import nanoseconds, now_ns
+
+HEAD_START_S = 1.0
+"""How long the instrument has been on when the bench opens: its first answer is a reading."""
+
+PROCESSING_S = 0.005
+"""From a command to its effect, an estimate: time for every meter to know of it before."""
+
+
+class ScpiInstrument:
+    """A command table with its error queue, at a place in the loop of a calibration.
+
+    ``handle`` and ``tick`` are what ``ScpiServer`` needs of an instrument.
+    """
+
+    def __init__(self, site: LoopSite, watch: FaultWatch, identity: str) -> None:
+        self.errors = ErrorQueue()
+        self.table = CommandTable()
+        self.serial = site.serial
+        self._site = site
+        self._watch = watch
+        for pattern, reply in {"*IDN?": identity, "*OPC?": "1", "*TST?": "0", "*STB?": "0"}.items():
+            self.table.on(pattern, lambda _command, reply=reply: reply)  # type: ignore[misc]
+        self.table.on("*CLS", lambda _command: self.errors.clear())
+        self.table.on(":SYSTem:ERRor[:NEXT]?", lambda _command: self._next_error())
+
+    def handle(self, line: str) -> bytes:
+        """Carry out one program message; replies of its queries are joined by semicolons."""
+        replies: list[bytes] = []
+        for command in parse(line):
+            try:
+                reply = self.table.run(command)
+            except ScpiError as error:
+                self.errors.push(error.code, error.text)
+                break
+            except PowerlabError as error:
+                self.errors.push(EXECUTION_ERROR[0], f"{EXECUTION_ERROR[1]}: {error.message}")
+                break
+            if reply is not None:
+                replies.append(reply.encode("ascii") if isinstance(reply, str) else reply)
+        return b";".join(replies) + b"\n" if replies else b""
+
+    def tick(self) -> None:
+        """Follow the bench."""
+        self._watch.arm(self._site.follow())
+
+    def setting(
+        self,
+        pattern: str,
+        setter: Callable[[float], None],
+        low: float,
+        high: float,
+        getter: Callable[[], float],
+    ) -> None:
+        """Add a numeric setting between two limits, and its query."""
+        self.table.on(pattern, lambda command: setter(command.number(0, low, high)))
+        self.table.on(pattern + "?", lambda _command: f"{getter():.6f}")
+
+    def _next_error(self) -> str:
+        code, text = self.errors.pop()
+        return f'{code},"{text}"'
+
+
+def newest(meter: LiveMeter, column: int) -> str:
+    """Get one channel of a meter's last completed reading, as text."""
+    at = np.array(now_ns(), dtype=np.int64)
+    last = max(0, int(meter.clock.completed(at)) - 1)
+    return f"{meter.sample(last, 1).values[0, column]:.6f}"
+
+
+def effect_ns() -> int:
+    """Get when a command that came now takes effect."""
+    return now_ns() + nanoseconds(PROCESSING_S)

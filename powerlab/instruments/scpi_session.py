@@ -1,0 +1,76 @@
+"""What the sessions with SCPI instruments share: identity, settings read back, error queue."""
+
+from __future__ import annotations
+
+import math
+
+from powerlab.catalog.instrument_profile import InstrumentProfile
+from powerlab.errors import InstrumentError
+from powerlab.instruments.scpi import decode_error, decode_identity, decode_number
+from powerlab.records import MeterIdentity
+from powerlab.transport.visa import REPLY_LIMIT_S, TextLink
+
+QUEUE_ENTRIES = 64
+"""More than any queue holds: an instrument that never says "no error" is not asked forever."""
+
+
+def identify(
+    link: TextLink, profile: InstrumentProfile, models: tuple[str, ...], *, trim: str = ""
+) -> MeterIdentity:
+    """Get who answers, ``InstrumentError`` where it is none of the models.
+
+    A profile whose id ends in one of ``models`` wants that very one. ``trim`` are letters at
+    the end of a model's name that make no other model of it.
+    """
+    manufacturer, model, serial, firmware = decode_identity(link.identity)
+    suffix = profile.id.rsplit("-", 1)[-1].upper()
+    wanted = (suffix,) if suffix in models else models
+    if model not in wanted and model.rstrip(trim) not in wanted:
+        raise InstrumentError(
+            f"{link.resource} is a {manufacturer} {model}, not a {' or '.join(wanted)}",
+            hint=f"correct the {profile.kind}'s resource or model in the bench; "
+            "powerlab instruments list shows the known models",
+        )
+    return MeterIdentity(
+        model=model,
+        manufacturer=manufacturer,
+        name=profile.name,
+        serial=serial,
+        firmware=firmware,
+        resource=link.resource,
+        emulated=serial.startswith("EMULATED"),
+    )
+
+
+def ask_number(link: TextLink, command: str) -> float:
+    """Ask for one number."""
+    return decode_number(command, link.query(command))
+
+
+def confirm(link: TextLink, name: str, command: str, wanted: float, *, step: float = 1e-9) -> None:
+    """Raise ``InstrumentError`` where a setting read back is not what was set.
+
+    It may differ by a thousandth, or by the instrument's ``step``.
+    """
+    told = ask_number(link, command)
+    if not math.isclose(told, wanted, rel_tol=1e-3, abs_tol=step):
+        raise InstrumentError(
+            f"the {name} answers {told:g} to {command} where {wanted:g} was set",
+            hint="check that nobody works at its front panel, then measure again",
+        )
+
+
+def check_errors(link: TextLink, name: str, limit_s: float = REPLY_LIMIT_S) -> None:
+    """Read the error queue empty; ``InstrumentError`` with all of its entries."""
+    entries = []
+    for _ in range(QUEUE_ENTRIES):
+        code, text = decode_error(link.query(":SYST:ERR?", limit_s))
+        if code == 0:
+            break
+        entries.append(f"{code} {text}")
+    if entries:
+        raise InstrumentError(
+            f"the {name} refused a setting: {'; '.join(entries)}",
+            hint="compare its firmware with docs/how-to/meters.md; a restart of the instrument "
+            "clears settings that conflict",
+        )
