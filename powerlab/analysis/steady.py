@@ -26,6 +26,9 @@ BATCH = 5
 TOLERANCE = 0.005
 """Relative change over the window that still counts as steady (method section 2.5)."""
 
+HIDDEN = 0.1
+"""Relative change so large that a series is not called steady while noise may hide it."""
+
 ALARM = 0.99
 """Confidence of a drift before it is called one: several tests are made of every window."""
 
@@ -235,10 +238,10 @@ def steady_from(values: FloatArray, tolerance: float = TOLERANCE) -> int | None:
     """Get the index from which a series is steady; None for no steady state.
 
     The later of MSER-5 and the last change of level, if it lies in the first half and what
-    follows does not drift; else the middle, if nothing changes after it. MSER-5 alone is no
-    reason to deny: without any trend its minimum lies at the middle in one short series of
-    ten. Spikes and short bursts are clipped for this decision alone. None for fewer than
-    ``FEWEST_TO_SETTLE`` values.
+    follows does not drift; else the middle, if nothing changes after it. None also where noise
+    may hide a change of ``HIDDEN``, and for fewer than ``FEWEST_TO_SETTLE`` values. MSER-5
+    alone is no reason to deny: without any trend its minimum lies at the middle in one short
+    series of ten. Spikes and short bursts are clipped for this decision alone.
     """
     if len(values) < FEWEST_TO_SETTLE:
         return None
@@ -247,13 +250,15 @@ def steady_from(values: FloatArray, tolerance: float = TOLERANCE) -> int | None:
     truncation, change = mser5(series), last_change(series, tolerance)
     start = max(middle if truncation is None else truncation, change.index if change else 0)
     for begin in (start, middle):
-        if start <= middle and not _drifts(series[begin:], tolerance):
+        if start <= middle and _settled(series[begin:], tolerance):
             return begin
     return None
 
 
-def _drifts(values: FloatArray, tolerance: float) -> bool:
-    return is_steady(np.arange(len(values)), values, tolerance).verdict is Verdict.DRIFTING
+def _settled(values: FloatArray, tolerance: float) -> bool:
+    found = is_steady(np.arange(len(values)), values, tolerance)
+    known = abs(found.change) + 2 * found.u_change <= HIDDEN
+    return known and found.verdict is not Verdict.DRIFTING
 
 
 def steady_since(

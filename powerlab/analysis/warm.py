@@ -32,7 +32,7 @@ class WarmUp:
 
     ``passes`` and ``power_samples`` count what there was. ``judged`` names what could tell,
     of "latency" and "power": fewer than ``steady.FEWEST_TO_SETTLE`` values tell nothing and
-    are left out. ``unsteady`` names those of them that still change.
+    are left out. ``unsteady`` names those that still change, or scatter too much to tell.
     """
 
     steady_since_ns: int | None

@@ -82,7 +82,7 @@ def _warm_up(capture: Capture, aligned: Aligned) -> Iterable[Finding]:
             code="no-steady-state",
             severity=Severity.WARNING,
             message=f"the warm-up never became steady: {' and '.join(state.unsteady)} still "
-            "changed in its second half",
+            "changed in its second half, or scattered too much to tell",
             hint="allow a longer warm-up (warm_up_limit_s of the protocol), and look for other "
             "programs on the board",
             evidence={"passes": state.passes, "power_samples": state.power_samples},

@@ -74,6 +74,7 @@ def test_york_is_the_joint_fit_of_independent_points(seed):
     assert_same(found, fit_line_joint(x, y, covariance), rel=1e-7)
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_exact_abscissas_give_the_weighted_line(seed):
     """With u_x = 0 everywhere York's line is the weighted one."""
@@ -81,6 +82,7 @@ def test_exact_abscissas_give_the_weighted_line(seed):
     assert_same(fit_line_both(x, y, np.zeros(len(x)), u_y), fit_line(x, y, u_y), rel=1e-8)
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_exchanging_the_axes_inverts_the_slope(seed):
     """Errors in both coordinates know no dependent variable: x on y is y on x inverted."""
@@ -159,7 +161,7 @@ def test_exact_abscissas_give_the_polynomial():
 def test_coverage_of_a_bent_curve():
     """Over many draws the curvature lies within 1.96 u of the truth 95 times in 100."""
     inside = 0
-    for seed in range(600):
+    for seed in range(300):
         rng = np.random.default_rng(seed)
         true_x = np.linspace(0, 3, 12)
         x = true_x + 0.05 * rng.normal(size=12)
@@ -167,7 +169,7 @@ def test_coverage_of_a_bent_curve():
         covariances = (np.full(12, 0.05**2), np.full(12, 0.03**2), np.zeros(12))
         found = fit_curve_both(Powers(2), np.array([1.0, 1.0, 0.4]), x, y, covariances)
         inside += abs(found.parameters[2] - 0.4) < 1.96 * np.linalg.norm(found.root[2])
-    assert 0.93 * 600 <= inside <= 0.97 * 600
+    assert 0.92 * 300 <= inside <= 0.98 * 300
 
 
 def test_curves_that_points_do_not_fix_are_refused():

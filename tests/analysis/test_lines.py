@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from powerlab.analysis.lines import (
@@ -126,6 +126,7 @@ def exact(x, y, weight):
     return float(intercept), float(slope), float(sums[0] / determinant)
 
 
+@settings(deadline=None)
 @given(
     offset=st.sampled_from([0.0, 1e3, 1e6, 1e9]),
     scale=st.sampled_from([1e-6, 1.0, 1e6]),
@@ -146,6 +147,7 @@ def test_no_offset_costs_digits(offset, scale, seed, weighted):
         assert line.u_slope == pytest.approx(math.sqrt(variance), rel=1e-12)
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_diagonal_covariance_is_a_weighted_fit(seed):
     """The fit of correlated points falls back to the weighted one without correlations."""
@@ -171,6 +173,7 @@ def test_a_common_error_widens_the_level_only():
     assert predict(common, 2.5)[1] == pytest.approx(math.hypot(predict(alone, 2.5)[1], 0.5))
 
 
+@settings(deadline=None)
 @given(y=st.floats(-100, 100), u_y=st.floats(0, 5))
 def test_inverse_undoes_prediction(y, u_y):
     """Inverting and predicting again gives the reading back, and its u within the line's."""

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from powerlab.analysis.lines import fit_line, predict
@@ -100,6 +100,7 @@ def test_wampler(size):
     assert found.u_coefficients[0] == pytest.approx(size * 2152.32624678170, rel=1e-12, abs=1e-6)
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), weighted=st.booleans())
 def test_degree_one_is_the_line(seed, weighted):
     """A polynomial of degree 1 is the straight line, with its uncertainties."""
