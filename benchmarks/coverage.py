@@ -45,7 +45,8 @@ def report(name: str, outcomes: Sequence[Outcome], *, bars: bool) -> bool:
             f"{name:24s} {label:21s} {found.covered:8.2%}  {found.low:6.2%}-{found.high:6.2%}"
             f" {found.bias:+8.3%} {found.mean_u:7.3%} {found.p95_error:7.3%} {found.width:5.2f}"
             f" {found.refused:7.2%} {found.runs:5.1f}  {'fails: ' if missed else ''}"
-            + ", ".join(missed)
+            + ", ".join(missed),
+            flush=True,
         )
     codes = Counter(code for item in outcomes for code in item.codes)
     if codes:

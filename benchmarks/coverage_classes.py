@@ -116,7 +116,6 @@ class MeterClass:
     idle_s: float = 2.0
     marker_s: float = 0.0
     noise_cell_s: float = 0.01
-    source_ohm: float = 0.0
     setup: Setup = field(default_factory=Setup)
     refused: bool = False
     network: Network = field(default_factory=Network)
@@ -163,8 +162,6 @@ class MeterClass:
         one_way_s = _between(seed, "one way", *_ONE_WAY_S, log=True)
         return replace(
             self.setup,
-            source_ohm=self.source_ohm,
-            u_source_ohm=self.source_ohm / 3**0.5,
             world={
                 "run_to_run": _between(seed, "run to run", *_RUN_TO_RUN, log=True),
                 "noise_cell_ns": nanoseconds(self.noise_cell_s),
@@ -204,7 +201,7 @@ def _fast() -> Iterable[MeterClass]:
             latency_s=1e-3,
             latency_limit_s=5e-4,
         )
-        for run_s, lag_limit_s, precision in ((0.02, 2e-4, 0.0045), (0.2, 1e-3, 0.003)):
+        for run_s, lag_limit_s, precision in ((0.02, 2e-4, 0.006), (0.2, 1e-3, 0.0045)):
             yield MeterClass(
                 f"1msps-{averaging}-{run_s * 1e3:.0f}ms",
                 meter,
@@ -214,22 +211,23 @@ def _fast() -> Iterable[MeterClass]:
                 inference_s=2e-4,
                 idle_s=0.05,
                 noise_cell_s=1e-4,
-                source_ohm=0.05,
                 network=few,
             )
 
 
 def _middle() -> Iterable[MeterClass]:
-    for averaging in ("boxcar", "point"):
+    for averaging, marked in (("boxcar", 1), ("point", 0)):
         kilo = Meter(interval_s=1e-3, averaging=averaging, noise_percent=0.05)
         yield MeterClass(f"1ksps-{averaging}-300ms", kilo, 0.3, 0.0062, noise_cell_s=1e-3)
-        yield MeterClass(f"1ksps-{averaging}-5s", kilo, 5.0, 0.0025, marker_s=3.0)
+        yield MeterClass(f"1ksps-{averaging}-5s", kilo, 5.0, 0.0025)
         hundred = Meter(interval_s=0.01, averaging=averaging)
         yield MeterClass(f"100sps-{averaging}-500ms", hundred, 0.5, 0.0045)
-        yield MeterClass(f"100sps-{averaging}-10s", hundred, 10.0, 0.0025, marker_s=4.0)
+        yield MeterClass(f"100sps-{averaging}-10s", hundred, 10.0, 0.0025, marker_s=4.0 * marked)
         usb = Meter(interval_s=0.04, averaging=averaging, gain_percent=0.1, offset_percent=0.02)
         yield MeterClass(f"25sps-{averaging}-1s", usb, 1.0, 0.0035)
-        yield MeterClass(f"25sps-{averaging}-20s", usb, 20.0, 0.003, idle_s=5.0, marker_s=13.0)
+        yield MeterClass(
+            f"25sps-{averaging}-20s", usb, 20.0, 0.003, idle_s=5.0, marker_s=13.0 * marked
+        )
 
 
 def _slow() -> Iterable[MeterClass]:
@@ -254,7 +252,6 @@ def _models() -> Iterable[MeterClass]:
             precision,
             idle_s=5.0,
             marker_s=marker_s,
-            source_ohm=0.05,
             setup=Setup(supply_origin=origin),
         )
     yield MeterClass("rdtech-um25c", um25c, 6.0, 0.0139, idle_s=5.0)

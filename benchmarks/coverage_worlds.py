@@ -32,8 +32,8 @@ class Outcome:
     """One world: relative error and relative U of both energies, validity, reasons, runs."""
 
     seed: int
-    error: tuple[float, float]
-    expanded: tuple[float, float]
+    error: tuple[float, ...]
+    expanded: tuple[float, ...]
     valid: bool
     codes: tuple[str, ...]
     runs: int

@@ -25,6 +25,7 @@ from powerlab.analysis.dense import BLOCK, EvenSamples, product_sum, window_ener
 from powerlab.units import NS_PER_S
 
 INTERVAL_NS = 500  # 2 MS/s
+CHECKED = 1 << 24  # samples whose sum is compared with the exact one, which takes long
 REPETITIONS = 7
 
 
@@ -90,7 +91,7 @@ def measure(count: int, windows: int, kind: type) -> None:
         f"{np.dtype(kind).name}, {count / 1e6:g} M samples of volts and amperes, {gigabytes:.1f} GB"
     )
     words = [array[: count // 2 * 2].view(np.int64) for array in (volts, amperes)]
-    # No edge but the first is where a sample begins or ends.
+    # Edges anywhere within samples, each the end of one window and the begin of the next.
     span_ns = count * INTERVAL_NS
     edges_ns = np.linspace(0, span_ns - 1, windows + 1).astype(np.int64)
     samples = EvenSamples(0, span_ns, (volts, amperes))
@@ -100,9 +101,10 @@ def measure(count: int, windows: int, kind: type) -> None:
         lambda: window_energies(samples, edges_ns[:-1], edges_ns[1:]),
     )
     print(f"  {'plain read':15s} {read_s * 1e3:6.1f} ms  {gigabytes / read_s:.1f} GB/s")
-    exact = exact_sum(volts, amperes)
+    checked = volts[:CHECKED], amperes[:CHECKED]
+    sum_error = abs(product_sum(*checked) / exact_sum(*checked) - 1)
     for name, taken_s, error in (
-        ("sum of V·I", sum_s, abs(product_sum(volts, amperes) / exact - 1)),
+        ("sum of V·I", sum_s, sum_error),
         (f"{windows} windows", windows_s, largest_error(samples, edges_ns)),
     ):
         print(

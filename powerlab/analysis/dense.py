@@ -8,6 +8,7 @@ linear algebra library would be no faster, and its threads wait for each other o
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -48,29 +49,20 @@ def window_sums(first: Int64Array, last: Int64Array, *factors: Samples) -> Float
 
 def _between(cuts: Int64Array, factors: tuple[Samples, ...]) -> FloatArray:
     """Sum products between consecutive cuts, which rise: float64 ``(cuts - 1,)``."""
-    sums = np.zeros(max(len(cuts) - 1, 0))
-    if not len(sums):
-        return sums
-    stop = int(cuts[-1])
-    room = np.empty(min(stop - int(cuts[0]), BLOCK))
-    for begin in range(int(cuts[0]), stop, BLOCK):
-        end = min(begin + BLOCK, stop)
-        low = int(np.searchsorted(cuts, begin, side="right")) - 1
-        high = int(np.searchsorted(cuts, end, side="left"))
-        starts = np.maximum(cuts[low:high], begin) - begin
-        sums[low:high] += _pieces(starts, [factor[begin:end] for factor in factors], room)
-    return sums
-
-
-def _pieces(starts: Int64Array, block: list[Samples], room: FloatArray) -> FloatArray:
-    """Sum the product of a block's factors from each start to the next one."""
-    if len(block) == 1:
-        return np.add.reduceat(block[0], starts, dtype=np.float64)
-    first, second = block
-    if len(starts) == 1:
-        return np.array([_product(first, second)])
-    product = np.multiply(first, second, out=room[: len(first)], dtype=np.float64)
-    return np.add.reduceat(product, starts)
+    if len(cuts) < 2:
+        return np.empty(0)
+    blocks = np.arange(cuts[0], cuts[-1], BLOCK)
+    bounds = np.union1d(cuts, blocks)
+    pieces = np.empty(len(bounds) - 1)
+    room = np.empty(min(int(cuts[-1] - cuts[0]), BLOCK))
+    for low, high in itertools.pairwise([*np.searchsorted(bounds, blocks), len(pieces)]):
+        begin, end = bounds[low], bounds[high]
+        product: Samples = factors[0][begin:end]
+        if len(factors) == 2:
+            other = factors[1][begin:end]
+            product = np.multiply(product, other, out=room[: end - begin], dtype=np.float64)
+        np.add.reduceat(product, bounds[low:high] - begin, dtype=np.float64, out=pieces[low:high])
+    return np.add.reduceat(pieces, np.searchsorted(bounds, cuts[:-1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +94,13 @@ def window_energies(samples: EvenSamples, start_ns: Int64Array, stop_ns: Int64Ar
     span = samples.stop_ns - samples.start_ns
     first, into_first = _place(samples, start_ns)
     last, into_last = _place(samples, stop_ns)
-    apart = last > first
-    whole = window_sums(np.where(apart, first + 1, last), last, *samples.factors)
-    begun = np.where(apart, span - into_first, into_last - into_first) / span
-    ended = np.where(apart, into_last, 0) / span
-    in_intervals = begun * _power(samples, first) + whole + ended * _power(samples, last)
-    return np.asarray(in_intervals * (span / len(samples) / NS_PER_S))
+    # Within two neighbouring samples there is nothing but the edges.
+    near = last - first <= 1
+    whole = window_sums(np.where(near, last, first), last, *samples.factors)
+    begun = np.where(near & (last > first), span, np.where(near, into_last, 0)) - into_first
+    ended = np.where(last > first, into_last, 0)
+    edges = begun / span * _power(samples, first) + ended / span * _power(samples, last)
+    return np.asarray((whole + edges) * (span / len(samples) / NS_PER_S))
 
 
 def _place(samples: EvenSamples, at_ns: Int64Array) -> tuple[Int64Array, Int64Array]:

@@ -63,7 +63,8 @@ def boundary_power(
         return corrected
 
     if "power" in column:
-        return reading("power")
+        taken = reading("power")
+        return taken - _loss_per_w2(wiring, circuit) * taken * taken
     current = reading("current")
     source_v, ohm = _behind(setup, wiring, circuit, active_current_a)
     volts = reading("voltage") if "voltage" in column else source_v
@@ -79,8 +80,9 @@ def readings_basis(values: FloatArray, setup: MeterSetup) -> FloatArray:
     """
     column = {name: values[:, index] for index, name in enumerate(setup.channels)}
     if "power" in column:
-        terms = np.empty((2, len(values)))
+        terms = np.empty((3, len(values)))
         terms[1] = column["power"]
+        np.multiply(terms[1], terms[1], out=terms[2])
     else:
         terms = np.empty((5 if "voltage" in column else 3, len(values)))
         terms[1] = column["current"]
@@ -101,7 +103,11 @@ def power_weights(
     as they would on each sample.
     """
     if "power" in setup.channels:
-        return np.array([circuit.offset["power"], circuit.gain["power"]])
+        gain, offset = circuit.gain["power"], circuit.offset["power"]
+        loss = _loss_per_w2(wiring, circuit)
+        return np.array(
+            [offset - loss * offset**2, gain - 2 * loss * gain * offset, -loss * gain**2]
+        )
     source_v, ohm = _behind(setup, wiring, circuit, active_current_a)
     gain, offset = circuit.gain["current"], circuit.offset["current"]
     resistive = np.array([-ohm * offset**2, -2 * ohm * gain * offset, -ohm * gain**2])
@@ -110,6 +116,18 @@ def power_weights(
     gain_v, offset_v = circuit.gain["voltage"], circuit.offset["voltage"]
     linear = resistive + offset_v * np.array([offset, gain, 0.0])
     return np.array([*linear, gain_v * offset, gain_v * gain])
+
+
+def _loss_per_w2(wiring: Wiring, circuit: Circuit) -> float:
+    """Get what the leads burn of a power read before them, per square of that power (1/W).
+
+    The current is power over the volts known of the supply; 0 where none are.
+    """
+    at_board = wiring.voltage_sense is VoltageSense.BOARD
+    ohm = 0.0 if at_board else circuit.cable_ohm
+    if wiring.boundary is Boundary.DC:
+        ohm -= circuit.cable_ohm
+    return ohm / circuit.supply_voltage_v**2 if circuit.supply_voltage_v else 0.0
 
 
 def _behind(

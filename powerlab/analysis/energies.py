@@ -203,7 +203,8 @@ def evaluate(model: Model, inputs: Inputs) -> Energies:
     weights = _weights(model, inputs.circuit)
     levels_w = terms.idle @ weights
     idle_w = float(levels_w.mean()) + inputs.idle_shift_w
-    runs = _run_energies(model, inputs, terms, weights, _baselines(model, levels_w))
+    baseline_w = _baselines(model, levels_w) + inputs.idle_shift_w
+    runs = _run_energies(model, inputs, terms, weights, baseline_w)
     duration = np.array([(run.stop_ns - run.start_ns) / NS_PER_S for run in runs])
     count = np.array([run.inferences for run in runs], dtype=np.float64)
     gross = np.array([run.energy_j for run in runs]) / count
@@ -248,9 +249,14 @@ def _baselines(model: Model, levels_w: FloatArray) -> FloatArray:
 def _run_energies(
     model: Model, inputs: Inputs, terms: WindowTerms, weights: FloatArray, baseline_w: FloatArray
 ) -> tuple[WindowEnergy, ...]:
-    """Get the energies of every run; ``baseline_w`` is the idle power around each."""
+    """Get the energies of every run.
+
+    The idle power around a run is that of its own guards; ``baseline_w`` stands in where they
+    hold too little that is clear of the load.
+    """
     scale = inputs.time_scale
-    idle_w = baseline_w + inputs.idle_shift_w
+    around_w = terms.around @ weights
+    idle_w = np.where(np.isfinite(around_w), around_w, baseline_w)
     duration_s = np.array([(run.stop_ns - run.start_ns) / NS_PER_S for run in model.runs])
     active_w = terms.inside @ weights
     wide_j = terms.whole @ weights - idle_w * 2 * model.guard_ns / NS_PER_S
@@ -279,12 +285,16 @@ def _run_energies(
 def sample_noise(model: Model, energies: Energies) -> FloatArray:
     """Get the standard uncertainty of each run's gross energy per inference from its samples.
 
-    Their scatter inside the run, autocorrelation kept; float64 ``(runs,)``, 0 for a run of
-    fewer than two samples.
+    float64 ``(runs,)``, 0 for a run of fewer than two samples. The noise of a sample comes from
+    the differences of neighbours (von Neumann), which the meter's own noise fills alike; slower
+    changes are the board's and belong to the energy of the run.
     """
     noise = np.zeros(len(model.runs))
     for index, (run, span) in enumerate(zip(model.runs, model.timeline.inside, strict=True)):
-        error = standard_error(energies.power.power_w[energies.power.inside(*span)])
+        steps_w = np.diff(energies.power.power_w[energies.power.inside(*span)])
+        if not len(steps_w):
+            continue
+        variance = float(np.dot(steps_w, steps_w)) / (2 * len(steps_w))
         duration_s = (run.stop_ns - run.start_ns) / NS_PER_S
-        noise[index] = error * duration_s / run.inferences if math.isfinite(error) else 0.0
+        noise[index] = math.sqrt(variance / (len(steps_w) + 1)) * duration_s / run.inferences
     return noise

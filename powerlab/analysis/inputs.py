@@ -110,8 +110,6 @@ def _with_offset(inputs: Inputs, channel: str, error: float) -> Inputs:
 def _circuit(capture: Capture, inputs: Inputs) -> Iterable[Perturbation]:
     """Yield what lies between the supply, the meter and the board."""
     setup, wiring, circuit = capture.trace.setup, capture.wiring, inputs.circuit
-    if "current" not in setup.channels:
-        return
 
     def shifted(field: str) -> Callable[[float], Inputs]:
         def moved(error: float) -> Inputs:
@@ -130,6 +128,7 @@ def _circuit(capture: Capture, inputs: Inputs) -> Iterable[Perturbation]:
             f"{_session(capture)}/supply voltage",
             shifted("supply_voltage_v"),
         )
+    if "voltage" not in setup.channels and "current" in setup.channels:
         yield Perturbation(
             "supply resistance",
             wiring.u_source_ohm,

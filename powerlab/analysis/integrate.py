@@ -63,8 +63,10 @@ def power_trace(
     ``usable`` is bool ``(samples,)``; ``power_w`` has one value per usable sample. With
     ``point_interval_ns`` the samples are points at the end of their stretch.
     """
-    stop_ns = clock.stop_ns[usable]
-    start_ns = stop_ns.copy() if point_interval_ns else clock.start_ns[usable]
+    # Long traces are seldom broken: none is copied for nothing.
+    chosen = slice(None) if usable.all() else usable
+    stop_ns = clock.stop_ns[chosen]
+    start_ns = stop_ns if point_interval_ns else clock.start_ns[chosen]
     return PowerTrace(start_ns, stop_ns, power_w, point_interval_ns)
 
 
@@ -120,13 +122,19 @@ class Quadrature:
 
 
 def quadrature(
-    trace: PowerTrace, start_ns: int, stop_ns: int, steps_ns: Sequence[int] = ()
+    trace: PowerTrace,
+    start_ns: int,
+    stop_ns: int,
+    steps_ns: Sequence[int] = (),
+    unclear_ns: int = 0,
 ) -> Quadrature:
     """Get the weights of the samples in the integral over ``[start_ns, stop_ns]``.
 
     Beyond the ends of the trace power is held, but a window wholly beyond them has no
     weights. A gap that holds one of ``steps_ns``, where the load is known to change, takes
-    the power of its left side up to there and that of its right side from there on.
+    the power of its left side up to there and that of its right side from there on. So do two
+    points around a step; those within ``unclear_ns`` of it, which may show either side, have
+    no weight.
     """
     count = len(trace.stop_ns)
     if not count or stop_ns <= trace.start_ns[0] or start_ns >= trace.stop_ns[-1]:
@@ -137,14 +145,22 @@ def quadrature(
     begin, end = trace.start_ns[first:last], trace.stop_ns[first:last]
     weight_ns = (np.minimum(end, stop_ns) - np.maximum(begin, start_ns)).astype(np.float64)
     np.maximum(weight_ns, 0.0, out=weight_ns)
-    joins, is_gap = _joins(trace, slice(first, last), start_ns, stop_ns, steps_ns)
+    chosen: slice | Int64Array = slice(first, last)
+    if trace.point_interval_ns and unclear_ns:
+        apart_ns = np.abs(np.subtract.outer(trace.stop_ns[first:last], np.array(steps_ns)))
+        chosen = first + np.flatnonzero(np.all(apart_ns >= unclear_ns, axis=1))
+    joins, is_gap = _joins(trace, chosen, start_ns, stop_ns, steps_ns)
     np.add.at(weight_ns, joins.left - first, joins.left_ns)
     np.add.at(weight_ns, joins.right - first, joins.right_ns)
     return Quadrature(slice(first, last), weight_ns, joins.only(is_gap))
 
 
 def _joins(
-    trace: PowerTrace, chosen: slice, start_ns: int, stop_ns: int, steps_ns: Sequence[int]
+    trace: PowerTrace,
+    chosen: slice | Int64Array,
+    start_ns: int,
+    stop_ns: int,
+    steps_ns: Sequence[int],
 ) -> tuple[Gaps, np.ndarray]:
     """Get all parts of a window that lie between samples, and which of them are gaps."""
     begin, end = trace.start_ns[chosen], trace.stop_ns[chosen]
@@ -155,15 +171,22 @@ def _joins(
     start = np.maximum(ends[join], start_ns)
     length_ns = np.maximum(np.minimum(begins[join], stop_ns) - start, 0)
     right_ns = length_ns * ((start - ends[join] + length_ns / 2) / apart_ns)
-    is_gap = (apart_ns > GAP_FACTOR * trace.point_interval_ns) & (length_ns > 0)
+    left, right = np.maximum(join - 1, 0), np.minimum(join, len(begin) - 1)
+    if isinstance(chosen, slice):
+        left, right = left + chosen.start, right + chosen.start
+    else:
+        left, right = chosen[left], chosen[right]
+    most_ns = (GAP_FACTOR + np.maximum(right - left - 1, 0)) * trace.point_interval_ns
     for step in steps_ns:
         after_ns = start + length_ns - step
-        right_ns = np.where(is_gap & (start < step) & (after_ns > 0), after_ns, right_ns)
+        holds = (start < step) & (after_ns > 0)
+        right_ns = np.where(holds, after_ns, right_ns)
+    is_gap = (apart_ns > most_ns) & (length_ns > 0)
     joins = Gaps(
         start_ns=start,
         stop_ns=start + length_ns,
-        left=np.maximum(join - 1, 0) + chosen.start,
-        right=np.minimum(join, len(begin) - 1) + chosen.start,
+        left=left,
+        right=right,
         left_ns=length_ns - right_ns,
         right_ns=right_ns,
     )

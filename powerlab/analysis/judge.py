@@ -51,7 +51,8 @@ def _evidence(capture: Capture) -> Iterable[Finding]:
 def _sense(done: Estimate) -> Iterable[Finding]:
     """Yield what makes a result no result: nothing finite, no idle, no load to be seen."""
     headline = done.quantities["energy_per_inference"]
-    if not (math.isfinite(headline.value) and math.isfinite(headline.u)):
+    net = done.quantities["energy_per_inference_net"]
+    if not all(math.isfinite(figure) for figure in (headline.value, headline.u, net.value)):
         if too_few_samples(done):
             return
         yield Finding(

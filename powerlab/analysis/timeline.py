@@ -18,13 +18,30 @@ class Timeline:
     """The windows of the counted runs and of the long idle phases, each in order of time.
 
     ``guard_ns`` is how much undisturbed idle lies on each side of every run, ``trim_ns`` how
-    far from an edge of the load the trace may still show the other side of it.
+    far from an edge of the load the trace may still show the other side of it;
+    ``interval_ns`` lies between samples.
     """
 
     runs: tuple[Window, ...]
     idles: tuple[Window, ...]
     guard_ns: int
     trim_ns: int
+    interval_ns: int
+
+    @property
+    def around(self) -> list[tuple[Span, Span]]:
+        """Get the spans of settled idle around each run, in which no sample touches a load.
+
+        The guard before it, and that before the next run: its own guard after it holds its
+        tail. The last run takes the later half of that.
+        """
+        clear_ns = self.trim_ns + self.interval_ns
+        settled = [(run.start_ns - self.guard_ns, run.start_ns - clear_ns) for run in self.runs]
+        if not settled:
+            return []
+        end_ns = self.runs[-1].stop_ns
+        late = (end_ns + max(clear_ns, self.guard_ns // 2), end_ns + self.guard_ns)
+        return list(itertools.pairwise([*settled, late]))
 
     @property
     def whole(self) -> list[Span]:
@@ -67,6 +84,7 @@ def timeline(capture: Capture, aligned: Aligned) -> Timeline:
         runs=_of_kind(aligned, "run"),
         idles=_of_kind(aligned, "idle"),
         guard_ns=_guard_ns(aligned),
+        interval_ns=nanoseconds(capture.trace.setup.interval_s),
         trim_ns=nanoseconds(5 * capture.wiring.supply_lag_limit_s) + round(3 * u_ns),
     )
 

@@ -55,12 +55,26 @@ class BenchSupply(Model):
     u_source_ohm: NonNegative | None = None
 
 
+class BenchCalibration(Model):
+    """What the bench's meters are calibrated with: references, an electronic load, a supply.
+
+    ``cable_set`` is the name of the leads between meter and board.
+    """
+
+    reference: tuple[BenchMeter, ...] = ()
+    load: BenchMeter | None = None
+    supply: BenchMeter | None = None
+    operator: str = ""
+    cable_set: str = ""
+
+
 class Bench(Model):
     """A board, how to reach it, and the meters on it.
 
     ``host`` is an ssh alias or ``user@host[:port]``, or ``local`` for this computer.
     ``ssh_config`` names a configuration file given to ``ssh -F`` ("none" for none at all).
-    ``line`` is the board's GPIO that is wired to a meter's ``line_input``.
+    ``line`` is the board's GPIO that is wired to a meter's ``line_input``. ``calibration``
+    says what ``powerlab calibrate`` finds there.
     """
 
     device: Identifier
@@ -73,6 +87,7 @@ class Bench(Model):
     line: Annotated[str, AfterValidator(_gpio)] = ""
     meter: tuple[BenchMeter, ...] = Field(min_length=1)
     supply: BenchSupply | None = None
+    calibration: BenchCalibration | None = None
 
 
 class LabFile(Model):

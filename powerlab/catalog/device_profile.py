@@ -76,7 +76,8 @@ class Emulation(Model):
     ``run_to_run`` is the relative standard deviation of active power between runs,
     ``drift_w`` the rise of power when warm with time constant ``drift_time_s``, ``noise_w``
     the standard deviation of the board's own power in cells of ``noise_cell_s``;
-    ``lag_limit_s`` bounds the supply lag that each world draws from 0 upwards.
+    ``lag_limit_s`` bounds the supply lag that each world draws from 0 upwards;
+    ``source_ohm`` is what the supply sags by.
     """
 
     meter: Identifier
@@ -92,6 +93,8 @@ class Emulation(Model):
     supply_voltage_v: Positive
     cable_ohm: NonNegative
     u_cable_ohm: NonNegative
+    source_ohm: NonNegative = 0.0
+    u_source_ohm: NonNegative = 0.0
     clock_offset_s: float = 1234.5
     clock_limit_ppm: NonNegative = 40.0
     clock_load_ppm: NonNegative = 2.0

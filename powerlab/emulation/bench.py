@@ -183,14 +183,20 @@ def _describe(
                 u_cable_ohm=section.u_cable_ohm,
             ),
         ),
-        supply=None if {"voltage", "power"} & set(instrument.channels) else _supply(meter),
+        supply=None if {"voltage", "power"} & set(instrument.channels) else _supply(context, meter),
     )
 
 
-def _supply(meter: VirtualMeter) -> BenchSupply:
-    """Read the volts at the board under load once, with the meter's own error."""
+def _supply(context: EmulatorContext, meter: VirtualMeter) -> BenchSupply:
+    """Read the volts at the board under load once, with the meter's own error; state the sag."""
     voltage_v, u_voltage_v = meter.read_voltage()
-    return BenchSupply(voltage_v=voltage_v, u_voltage_v=u_voltage_v)
+    section = emulation_of(context.device)
+    return BenchSupply(
+        voltage_v=voltage_v,
+        u_voltage_v=u_voltage_v,
+        source_ohm=section.source_ohm,
+        u_source_ohm=section.u_source_ohm,
+    )
 
 
 def _virtual_meter(context: EmulatorContext, instrument: InstrumentProfile) -> VirtualMeter:

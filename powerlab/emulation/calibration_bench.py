@@ -30,8 +30,8 @@ from powerlab.records import FloatArray, Int64Array, freeze_arrays
 from powerlab.records.calibration import REFERENCE_TEMPERATURE_C, CommonError
 
 METER, REFERENCE = "meter", "reference"
-FIXED_V = 12.0
-"""What the source delivers where no programmable supply is on the bench."""
+SOURCE_V = 12.0
+"""What the source delivers where nobody says and no programmable supply is on the bench."""
 
 CABLE_OHM = 0.02
 """Each connection of the loop, leads and contacts: an estimate."""
@@ -87,6 +87,7 @@ def emulated_calibration_bench(
     load_id: str,
     *,
     supply_id: str | None = None,
+    source_v: float = SOURCE_V,
     seed: int = 0,
     certificates: Sequence[tuple[CommonError, ...]] = (),
     faults: tuple[str, ...] = (),
@@ -98,8 +99,8 @@ def emulated_calibration_bench(
     ``seed`` fixes every draw; the meter is the same unit as on an ``emulated_bench`` of that
     seed. Each reference errs as its entry of ``certificates`` says, or else as its profile
     allows. ``faults`` befall the meter's link and ``load_faults`` the load's, in seconds after
-    the first current. Without ``supply_id`` the source delivers a fixed 12 V. Raises
-    ConfigError for what cannot be emulated and SetupError where a process does not start.
+    the first current. Without ``supply_id`` the source delivers ``source_v`` all the time.
+    Raises ConfigError for what cannot be emulated and SetupError where a process does not start.
     """
     profiles = {METER: catalog.instrument(instrument_id)}
     for number, name in enumerate(reference_ids, start=1):
@@ -116,7 +117,7 @@ def emulated_calibration_bench(
     try:
         for name in (LOAD, SUPPLY):
             SetPointFile.create(point_path(directory, name))
-        loop = _loop(directory, profiles, units, seed)
+        loop = _loop(directory, profiles, units, source_v if supply_id is None else 0.0)
         for name, profile in profiles.items():
             context = _context(catalog, directory / name, seed, profile, strikes.get(name, ()))
             context.directory.mkdir()
@@ -124,7 +125,10 @@ def emulated_calibration_bench(
             started.append(EmulatorProcess(name, serving[name], context))
         for process in started:
             process.wait_ready()
-        reached = {process.name: _describe(profiles[process.name], process) for process in started}
+        reached = {
+            process.name: _describe(profiles[process.name], units[process.name], process)
+            for process in started
+        }
         yield EmulatedCalibrationBench(
             meter=reached[METER],
             references=tuple(reached[f"{REFERENCE}-{n + 1}"] for n in range(len(reference_ids))),
@@ -170,7 +174,10 @@ def _units(
 
 
 def _loop(
-    directory: Path, profiles: dict[str, InstrumentProfile], units: dict[str, Unit], seed: int
+    directory: Path,
+    profiles: dict[str, InstrumentProfile],
+    units: dict[str, Unit],
+    source_v: float,
 ) -> Loop:
     """Wire the loop: what lies in series, and how much of it before each one's volts."""
     meter_ohm, reference_ohm = (
@@ -180,10 +187,10 @@ def _loop(
     tap_ohm = CABLE_OHM + meter_ohm
     loop_ohm = tap_ohm + reference_ohm + 2 * CABLE_OHM
     circuit = draw_circuit(
-        seed,
+        units[METER].seed,
         profiles[LOAD],
         profiles.get(SUPPLY),
-        source_v=0.0 if SUPPLY in profiles else FIXED_V,
+        source_v=source_v,
         loop_ohm=loop_ohm,
     )
     ends = {LOAD: loop_ohm, SUPPLY: 0.0}
@@ -203,11 +210,11 @@ def _context(
     return EmulatorContext(directory, seed, board, profile, faults)
 
 
-def _describe(profile: InstrumentProfile, process: EmulatorProcess) -> BenchMeter:
+def _describe(profile: InstrumentProfile, unit: Unit, process: EmulatorProcess) -> BenchMeter:
     return BenchMeter(
         model=profile.id,
         resource=str(process.address["resource"]),
-        serial=str(process.address["serial"]),
+        serial=unit.serial,  # where an instrument tells none, the label on it does
         measures=profile.quantities,
     )
 

@@ -12,8 +12,13 @@ from powerlab.emulation.circuit import SUPPLY
 from powerlab.emulation.faults import FaultWatch
 from powerlab.emulation.process import EmulatorContext
 from powerlab.emulation.scpi import ILLEGAL_VALUE, Command, ScpiError
-from powerlab.emulation.scpi_instrument import HEAD_START_S, ScpiInstrument, effect_ns, newest
-from powerlab.emulation.scpi_server import ScpiServer
+from powerlab.emulation.scpi_instrument import (
+    HEAD_START_S,
+    ScpiInstrument,
+    effect_ns,
+    newest,
+    serve_on_socket,
+)
 from powerlab.emulation.set_points import SetPointFile, point_path
 from powerlab.emulation.site import loop_site, profile_of
 from powerlab.units import nanoseconds, now_ns
@@ -94,10 +99,5 @@ class Dp800(ScpiInstrument):
 
 
 def serve(context: EmulatorContext) -> None:
-    """Serve one supply on a free port of the loopback until the parent wants an end."""
-    watch = FaultWatch(context.faults)
-    server = ScpiServer(watch)
-    supply = Dp800(context, watch)
-    resource = f"TCPIP0::127.0.0.1::{server.port}::SOCKET"
-    context.ready({"resource": resource, "serial": supply.serial})
-    server.serve(supply)
+    """Serve one supply until the parent wants an end."""
+    serve_on_socket(context, Dp800)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 
 import numpy as np
 
 from powerlab.emulation.faults import FaultWatch
+from powerlab.emulation.process import EmulatorContext, die_with_parent, parent_died
 from powerlab.emulation.scpi import (
     EXECUTION_ERROR,
     CommandTable,
@@ -14,6 +16,7 @@ from powerlab.emulation.scpi import (
     ScpiError,
     parse,
 )
+from powerlab.emulation.scpi_server import ScpiServer
 from powerlab.emulation.site import LiveMeter, LoopSite
 from powerlab.errors import PowerlabError
 from powerlab.units import nanoseconds, now_ns
@@ -21,6 +24,7 @@ from powerlab.units import nanoseconds, now_ns
 HEAD_START_S = 1.0
 """How long the instrument has been on when the bench opens: its first answer is a reading."""
 
+NO_SIGNAL = 0
 PROCESSING_S = 0.005
 """From a command to its effect, an estimate: time for every meter to know of it before."""
 
@@ -35,6 +39,7 @@ class ScpiInstrument:
         self.errors = ErrorQueue()
         self.table = CommandTable()
         self.serial = site.serial
+        self.bench = site.loop.points
         self._site = site
         self._watch = watch
         for pattern, reply in {"*IDN?": identity, "*OPC?": "1", "*TST?": "0", "*STB?": "0"}.items():
@@ -89,3 +94,22 @@ def newest(meter: LiveMeter, column: int) -> str:
 def effect_ns() -> int:
     """Get when a command that came now takes effect."""
     return now_ns() + nanoseconds(PROCESSING_S)
+
+
+def serve_on_socket(
+    context: EmulatorContext, build: Callable[[EmulatorContext, FaultWatch], ScpiInstrument]
+) -> None:
+    """Serve an instrument on a free port of the loopback until the parent wants an end.
+
+    A parent that died cannot remove the bench's directory: then it is done here.
+    """
+    # The end of standard input tells it as well, and cannot interrupt what is done then.
+    die_with_parent(NO_SIGNAL)
+    watch = FaultWatch(context.faults)
+    server = ScpiServer(watch)
+    instrument = build(context, watch)
+    resource = f"TCPIP0::127.0.0.1::{server.port}::SOCKET"
+    context.ready({"resource": resource, "serial": instrument.serial})
+    server.serve(instrument)
+    if parent_died():
+        shutil.rmtree(instrument.bench, ignore_errors=True)

@@ -14,6 +14,7 @@ from powerlab.emulation.wiring import SupplyPath
 from powerlab.emulation.world import Edges, World
 from powerlab.errors import ConfigError, TargetError
 from powerlab.records import Boundary, Truth
+from powerlab.units import NS_PER_S
 
 _LOSS_STEP_NS = 1_000_000
 
@@ -24,13 +25,16 @@ def truth(
     inferences: Mapping[int, int],
     boundary: Boundary,
     path: SupplyPath,
+    *,
+    inference_s: float | None = None,
 ) -> Truth:
     """Get the true energies (J) per inference over the runs that ``inferences`` names by tag.
 
     ``energy_of_these_runs_j`` is of these very runs, ``energy_per_inference_j`` of the same
-    windows with every run at the mean and no noise. ``path`` is the circuit as it truly was,
-    meter included. Raises TargetError where a run never began or ended or did no inference,
-    ConfigError for a boundary that has no emulation.
+    windows with every run at the mean and no noise and, where it is known how long an inference
+    takes on average, ``inference_s``, none of the luck that these ones had with it. ``path`` is
+    the circuit as it truly was, meter included. Raises TargetError where a run never began or
+    ended or did no inference, ConfigError for a boundary that has no emulation.
     """
     windows = [run_window(edges, tag) for tag in inferences]
     total = sum(inferences.values())
@@ -39,8 +43,11 @@ def truth(
             "no completed run holds an inference: there is no true energy of one",
             hint="let at least one run finish",
         )
+    busy_s = sum(stop - start for start, stop in windows) / NS_PER_S
+    luck = 1.0 if inference_s is None else busy_s / (total * inference_s)
+    mean = _energy(world.population(), edges, windows, boundary, path) / total
     return Truth(
-        energy_per_inference_j=_energy(world.population(), edges, windows, boundary, path) / total,
+        energy_per_inference_j=mean / luck,
         energy_of_these_runs_j=_energy(world, edges, windows, boundary, path) / total,
     )
 

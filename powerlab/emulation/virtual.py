@@ -43,8 +43,7 @@ class Setup:
     the circuit for it, "circuit" a second one of its kind while the first one stays, and
     "nominal" takes the adapter's label: the true supply lies within its rectangular limits.
     ``full_scales`` fixes ranges by quantity, ``world`` sets fields of World, ``law`` says how
-    the errors lie within their limits, ``inference_s`` is an inference's mean duration. The
-    supply's resistance is ``source_ohm`` ± ``u_source_ohm``, as the wiring states it.
+    the errors lie within their limits, ``inference_s`` is an inference's mean duration.
     """
 
     boundary: Boundary = Boundary.BOARD
@@ -52,8 +51,8 @@ class Setup:
     source_v: float | None = None
     cable_ohm: float | None = None
     u_cable_ohm: float | None = None
-    source_ohm: float = 0.0
-    u_source_ohm: float = 0.0
+    source_ohm: float | None = None
+    u_source_ohm: float | None = None
     supply_origin: str = "bench"
     full_scales: Mapping[str, float] = field(default_factory=dict)
     world: Mapping[str, float] = field(default_factory=dict)
@@ -108,8 +107,14 @@ def virtual_measurement(
         target=_target(),
         batch=1,
     )
-    inferences = {run.index: run.done_ns.size for run in table.runs}
-    return capture, truth(world, table.edges, inferences, setup.boundary, meter.path)
+    return capture, truth(
+        world,
+        table.edges,
+        {run.index: run.passes for run in table.runs},
+        setup.boundary,
+        meter.path,
+        inference_s=setup.inference_s,
+    )
 
 
 def _timetable(
@@ -155,8 +160,8 @@ def _wiring(device: DeviceProfile, meter: VirtualMeter, setup: Setup) -> Wiring:
         u_supply_voltage_v=0.0,
         supply_voltage_origin=setup.supply_origin,
         supply_lag_limit_s=device.power.supply_lag_limit_s,
-        source_ohm=setup.source_ohm,
-        u_source_ohm=setup.u_source_ohm,
+        source_ohm=section.source_ohm if setup.source_ohm is None else setup.source_ohm,
+        u_source_ohm=section.u_source_ohm if setup.u_source_ohm is None else setup.u_source_ohm,
     )
     names = {channel.quantity for channel in meter.channels}
     if "voltage" in names:

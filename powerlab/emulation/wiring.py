@@ -92,22 +92,22 @@ def build_path(
     source_v: float | None = None,
     cable_ohm: float | None = None,
     u_cable_ohm: float | None = None,
-    source_ohm: float = 0.0,
-    u_source_ohm: float = 0.0,
+    source_ohm: float | None = None,
+    u_source_ohm: float | None = None,
     law: ErrorLaw = ErrorLaw.UNIFORM,
 ) -> SupplyPath:
     """Draw the true circuit of a world, without a meter in it yet.
 
     The true resistances of cable and supply lie within the stated ones ± their standard
-    uncertainties times the root of 3. What is None comes from the device's ``[emulation]``;
-    a supply is stiff unless told.
+    uncertainties times the root of 3. What is None comes from the device's ``[emulation]``.
     """
     section = emulation_of(device)
     stated = section.cable_ohm if cable_ohm is None else cable_ohm
     limit = sqrt(3) * (section.u_cable_ohm if u_cable_ohm is None else u_cable_ohm)
-    sag_limit = sqrt(3) * u_source_ohm
+    sag = section.source_ohm if source_ohm is None else source_ohm
+    sag_limit = sqrt(3) * (section.u_source_ohm if u_source_ohm is None else u_source_ohm)
     return SupplyPath(
         source_v=section.supply_voltage_v if source_v is None else source_v,
         cable_ohm=max(0.0, stated + limit * draw_error(seed, "cable", law)),
-        source_ohm=max(0.0, source_ohm + sag_limit * draw_error(seed, "source", law)),
+        source_ohm=max(0.0, sag + sag_limit * draw_error(seed, "source", law)),
     )

@@ -241,8 +241,6 @@ class ReportModel:
     results: Table
     results_note: str
     runs: Table
-    percentiles: Table | None
-    percentiles_note: str
     passes: Table | None
     budget: Budget | None
     price: PriceSection | None

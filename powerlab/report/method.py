@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 
-from powerlab.records import Price, Quantity
+from powerlab.records import Percentile, Price, Quantity
 from powerlab.report.elements import Fact, PriceSection
 from powerlab.report.headline import ABSENT
 from powerlab.report.numbers import (
@@ -164,12 +164,43 @@ def _uncertainty(subject: Subject) -> str:
 def _latency(subject: Subject) -> str:
     runs = [window for window in subject.aligned.windows if window.kind == "run"]
     passes, batch = sum(len(window.latency_s) for window in runs), subject.result.request.batch
-    return subject.texts.say(
+    text = subject.texts.say(
         f"method.latency_{'one' if batch == 1 else 'batch'}",
         n=tidy(str(passes)),
         runs=len(runs),
         batch=batch,
     )
+    return text + _over_all_passes(subject)
+
+
+def _over_all_passes(subject: Subject) -> str:
+    """Say the percentiles over all passes with interval and bound, and what was far out."""
+    latency, texts = subject.result.latency, subject.texts
+    bounded = [item for item in latency.percentiles if item.bound is not None] if latency else []
+    if latency is None or not bounded:
+        return ""
+    highest = bounded[-1]
+    text = texts.say(
+        "method.latency_percentiles",
+        listed=", ".join(_percentile(item) for item in latency.percentiles),
+        percent=f"{highest.percent:g}",
+        bound=with_unit(highest.bound or math.nan, "s", 3),
+    )
+    if not latency.outliers:
+        return text
+    return text + texts.say(
+        "method.latency_outliers",
+        n=tidy(str(latency.outliers)),
+        limit=with_unit(latency.outlier_limit_s, "s", 3),
+        longest=with_unit(latency.longest_s, "s", 3),
+    )
+
+
+def _percentile(item: Percentile) -> str:
+    text = f"p{item.percent:g} {with_unit(item.value, 's', 3)}"
+    if item.low is None or item.high is None:
+        return text
+    return f"{text} ({with_unit(item.low, 's', 3)} … {with_unit(item.high, 's', 3)})"
 
 
 def wiring_facts(subject: Subject) -> tuple[Fact, ...]:

@@ -65,8 +65,6 @@ def build_report(
         results=tables.results_table(subject),
         results_note=_results_note(subject, p),
         runs=tables.runs_table(subject),
-        percentiles=annex.latency_table(subject),
-        percentiles_note=annex.latency_note(subject),
         passes=annex.passes_table(subject),
         budget=tables.budget(subject),
         price=method.price_section(subject),

@@ -256,7 +256,7 @@ def test_a_lost_idle_phase_blocks():
     """Without a single idle sample there is no level to subtract."""
     result = concluded(capture(drop=slice(0, 155)))
     assert "not-finite" in codes(result)
-    assert math.isnan(result.quantities["energy_per_inference"].expanded)
+    assert math.isnan(result.quantities["energy_per_inference_net"].expanded)
 
 
 def test_runs_that_scatter_to_zero_block_and_wide_ones_warn():

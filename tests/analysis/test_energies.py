@@ -12,7 +12,7 @@ from powerlab.analysis.align import align
 from powerlab.analysis.clocks import clock_at
 from powerlab.analysis.electrics import boundary_power
 from powerlab.analysis.energies import build_model, evaluate, nominal_inputs, sample_noise
-from powerlab.analysis.integrate import PowerTrace, integrate, mean_inside
+from powerlab.analysis.integrate import PowerTrace, integrate, mean_inside, quadrature
 from powerlab.records import Averaging, Boundary, SampleFlag, VoltageSense
 from tests.analysis.factories import accuracy, capture, setup, wiring
 
@@ -70,13 +70,18 @@ def by_samples(model, inputs):
         mean_inside(trace, idle.start_ns + model.trim_ns, idle.stop_ns - model.trim_ns)[0]
         for idle in model.idles
     ]
-    middles = [(idle.start_ns + idle.stop_ns) / 2 for idle in model.idles]
     gross, active = [], []
-    for run in model.runs:
-        wide = integrate(trace, run.start_ns - model.guard_ns, run.stop_ns + model.guard_ns)
+    for run, spans in zip(model.runs, model.timeline.around, strict=True):
+        lag_ns = round(model.capture.wiring.supply_lag_limit_s / 2 * SECOND)
+        whole = (run.start_ns - model.guard_ns, run.stop_ns + model.guard_ns)
+        edges = (run.start_ns + lag_ns, run.stop_ns + lag_ns)
+        unclear_ns = model.trim_ns if trace.point_interval_ns else 0
+        rule = quadrature(trace, *whole, edges, unclear_ns)
+        wide_j = float(np.dot(watts[rule.chosen], rule.weight_ns)) / SECOND
         inside = mean_inside(trace, run.start_ns + model.trim_ns, run.stop_ns - model.trim_ns)[0]
-        idle = inputs.idle_shift_w + np.interp((run.start_ns + run.stop_ns) / 2, middles, levels)
-        own = wide.energy_j - idle * 2 * model.guard_ns / SECOND
+        length_s = sum(stop - start for start, stop in spans) / SECOND
+        idle = sum(integrate(trace, *span).energy_j for span in spans) / length_s
+        own = wide_j - idle * 2 * model.guard_ns / SECOND
         own -= (inside - idle) * inputs.supply_lag_s
         gross.append(own * inputs.time_scale / run.inferences)
         active.append(inside)
@@ -128,9 +133,11 @@ def test_sums_over_windows_give_what_samples_give(which, error, ohms, others, sh
 
 
 def test_energy_is_linear_in_the_meters_gain():
-    """A meter of power that reads 1 % more gives 1 % more, gross and net."""
+    """A meter of power at the board that reads 1 % more gives 1 % more, gross and net."""
     model = MODELS[-1]
     nominal = nominal_inputs(model.capture)
+    at_board = dataclasses.replace(nominal.circuit, cable_ohm=0.0)
+    nominal = dataclasses.replace(nominal, circuit=at_board)
     once = evaluate(model, nominal)
     moved = dataclasses.replace(nominal, circuit=nominal.circuit.with_gain("power", 1.01))
     more = evaluate(model, moved)

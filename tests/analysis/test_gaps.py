@@ -27,6 +27,7 @@ TIMELINE = Timeline(
     idles=(window("idle", 0, 0, 8),),
     guard_ns=2 * SECOND,
     trim_ns=SECOND // 10,
+    interval_ns=SECOND // 10,
 )
 
 

@@ -57,7 +57,7 @@ def test_an_input_that_is_off_draws_nothing_at_once() -> None:
 
 @pytest.mark.parametrize("tap_ohm", [0.0, 0.4])
 def test_means_are_integrals(tap_ohm: float) -> None:
-    """Over stretches that hold steps of load and supply, to a part in a million."""
+    """Over stretches that hold steps of load and supply, to a part in a hundred thousand."""
     circuit = replace(CALM, drift=0.02, drift_time_s=3.0, source_v=0.0)
     history = History.of(
         steps((0.5, 1.0), (1.1, 0.0), (1.3, 3.0)), [(T0, 5.0, 3.0), (T0 + 2 * S, 9.0, 3.0)]
@@ -65,10 +65,10 @@ def test_means_are_integrals(tap_ohm: float) -> None:
     start, stop = at(0.45, 1.0, 1.9, 2.5), at(0.55, 1.5, 2.3, 4.0)
     current, voltage = circuit.means(history, start, stop, tap_ohm)
     for place in range(4):
-        fine = np.linspace(start[place], stop[place], 200_001).astype(np.int64)
+        fine = np.linspace(start[place], stop[place], 40_001).astype(np.int64)
         middle = (fine[:-1] + fine[1:]) // 2
-        assert_allclose(current[place], circuit.current(history, middle).mean(), rtol=2e-6)
-        assert_allclose(voltage[place], circuit.voltage(history, middle, tap_ohm).mean(), rtol=2e-6)
+        assert_allclose(current[place], circuit.current(history, middle).mean(), rtol=1e-5)
+        assert_allclose(voltage[place], circuit.voltage(history, middle, tap_ohm).mean(), rtol=1e-5)
 
 
 def test_means_of_stretches_without_length_are_values() -> None:
@@ -87,7 +87,7 @@ def test_noise_is_a_fraction_that_meters_in_series_share() -> None:
     history = History.of(steps((0, 2.0), (900, 0.0)), first_v=12.0)
     start = at(*np.arange(5.0, 800.0, 0.1))
     current, _ = noisy.means(history, start, start + S // 10, 0.0)
-    assert abs(np.std(current) / (2.0 * 1e-3 * np.sqrt(2 / 3)) - 1) < 0.1
+    assert abs(np.std(current) / (2.0 * 1e-3) - 1) < 0.1
     middle, stop = start + S // 20, start + S // 10
     halves = [noisy.means(history, *ends, 0.0)[0] for ends in ((start, middle), (middle, stop))]
     assert_allclose(np.mean(halves, axis=0), current, rtol=1e-9)

@@ -82,6 +82,14 @@ def test_the_population_mean_is_what_many_worlds_average_to() -> None:
     assert these.std() / mean > 0.005
 
 
+def test_the_population_has_no_luck_with_the_duration_of_inferences() -> None:
+    """Runs that took longer than inferences do on average cost more; the population does not."""
+    usual = truth(WORLD, EDGES, RUNS, Boundary.BOARD, PATH)
+    slow = truth(WORLD, EDGES, RUNS, Boundary.BOARD, PATH, inference_s=0.008)
+    assert slow.energy_of_these_runs_j == usual.energy_of_these_runs_j
+    assert_allclose(slow.energy_per_inference_j, 6 * 0.008, rtol=1e-12)
+
+
 def test_a_lag_moves_energy_out_of_the_window() -> None:
     """The tail after the last edge is not the run's: each run lacks one lag of its step."""
     lagging = dataclasses.replace(WORLD.population(), lag_s=0.002)

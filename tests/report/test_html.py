@@ -63,7 +63,7 @@ def test_the_page_has_language_title_headings_and_alternative_texts(page, lang, 
     assert outline.lang == tag
     assert "EdgeBoard" in outline.title
     assert outline.headings[0] == ("h1", "EdgeBoard")
-    assert len([level for level, _ in outline.headings if level == "h2"]) == 16
+    assert len([level for level, _ in outline.headings if level == "h2"]) == 15
     assert len(outline.images) == 4
     assert all(len(image["alt"] or "") > 20 for image in outline.images)
 
