@@ -106,13 +106,15 @@ def fit_marker(
     search_ns: tuple[int, int] = (-SEARCH_NS, SEARCH_NS),
     lag_limit_s: float = LAG_LIMIT_S,
     aperture_s: float | None = None,
+    u_rate: float = 0.0,
 ) -> MarkerFit:
     """Fit the pattern that a board drew to a meter's trace.
 
     ``edges_ns`` are the instants, mapped to the trace's clock, at which the load turned to
     ``levels`` (1 busy, 0 idle); the board was idle before. The delay is looked for between
     the two of ``search_ns``, the lag between 0 and ``lag_limit_s``. ``aperture_s`` is for a
-    gated meter, whose samples stand for that much before their ``stop_ns``. Total: what is
+    gated meter, whose samples stand for that much before their ``stop_ns``; ``u_rate`` is the
+    standard uncertainty of the trace's rate against the edges', a ratio. Total: what is
     wrong becomes the reason not to believe the fit.
     """
     pattern = drawn_pattern(edges_ns, levels)
@@ -135,7 +137,7 @@ def fit_marker(
     if doubt:
         return _refused(doubt, found.peak_to_sidelobe_db)
     fitted = _fitted(trace, near, pattern, found.delay_s, lag_limit_s)
-    return _judged(_marker_fit(fitted, found), fitted, pattern)
+    return _judged(_marker_fit(fitted, found), fitted, pattern, u_rate)
 
 
 def _refused(reason: str, peak_to_sidelobe_db: float = math.nan) -> MarkerFit:
@@ -209,8 +211,10 @@ def _marker_fit(fitted: Fitted, found: Found) -> MarkerFit:
     )
 
 
-def _judged(fit: MarkerFit, fitted: Fitted, pattern: Pattern) -> MarkerFit:
+def _judged(fit: MarkerFit, fitted: Fitted, pattern: Pattern, u_rate: float) -> MarkerFit:
     """Refuse a fit that does not hold."""
+    # Clocks that run apart scatter the edges by the drift over the pattern.
+    most_jitter_s = MOST_JITTER_S + u_rate * float(pattern.edges_s[-1])
     explained = fitted.problem.explained(fitted.lags.best)
     reason = ""
     if fitted.noise.clipped:
@@ -226,7 +230,7 @@ def _judged(fit: MarkerFit, fitted: Fitted, pattern: Pattern) -> MarkerFit:
             "the trace does not follow the marker: reduced chi-squared is "
             f"{fit.chi_squared_reduced:.1f}, at most {MOST_CHI_SQUARED:.0f} is allowed"
         )
-    elif fit.jitter_s > MOST_JITTER_S and fitted.spread.jitter_clear:
+    elif fit.jitter_s > most_jitter_s and fitted.spread.jitter_clear:
         reason = f"the edges scatter by {fit.jitter_s * 1e3:.2g} ms against the drawn ones"
     elif not fitted.lags.settled:
         reason = "the fit did not settle on a lag of the supply"

@@ -38,7 +38,8 @@ def read_markers(
     if not phases:
         return (), ()
     trace = _trace(capture, samples)
-    fits = [_fit(capture, trace, board, phase) for phase in phases]
+    u_rate = math.hypot(samples.u_rate_ppm, board.u_skew_ppm) * 1e-6
+    fits = [_fit(capture, trace, board, phase, u_rate) for phase in phases]
     findings: tuple[Finding, ...] = ()
     if len(fits) == 2:
         findings = marker_findings(fits[0], fits[1], _u_between_ns(phases, samples, board))
@@ -55,12 +56,15 @@ def _trace(capture: Capture, samples: SampleClock) -> PowerTrace:
     return power_trace(samples, values[usable], usable, point_ns)
 
 
-def _fit(capture: Capture, trace: PowerTrace, board: ClockFit, phase: Phase) -> MarkerFit:
+def _fit(
+    capture: Capture, trace: PowerTrace, board: ClockFit, phase: Phase, u_rate: float
+) -> MarkerFit:
     setup = capture.trace.setup
     edges_ns = board_to_host(board, phase.done_board_ns)
     levels = [(index + 1) % 2 for index in range(len(edges_ns))]
     gated = setup.averaging is Averaging.GATED
-    return fit_marker(trace, edges_ns, levels, aperture_s=setup.aperture_s if gated else None)
+    aperture_s = setup.aperture_s if gated else None
+    return fit_marker(trace, edges_ns, levels, aperture_s=aperture_s, u_rate=u_rate)
 
 
 def _u_between_ns(phases: list[Phase], samples: SampleClock, board: ClockFit) -> float:

@@ -183,7 +183,7 @@ def test_closing_leaves_nothing_flowing(bench, instruments) -> None:
     load.measure()
     load.close()
     supply.close()
-    wait_for(lambda: bench.history().load_a[-1] == bench.history().source_v[-1] == 0.0)
+    wait_for(lambda: [*bench.history().load_a[-1:], *bench.history().source_v[-1:]] == [0.0, 0.0])
 
 
 def test_a_setting_that_the_load_refuses(bench, catalog) -> None:
@@ -193,7 +193,7 @@ def test_a_setting_that_the_load_refuses(bench, catalog) -> None:
     wrong = model.model_copy(update={"range": (*ranges, model.range[2])})
     with pytest.raises(InstrumentError, match="load refused a setting: -222"):
         open_load(wrong, bench.load)
-    wait_for(lambda: bench.history().load_a[-1] == 0.0)
+    wait_for(lambda: not bench.history().load_a[-1:].any())
 
 
 def test_a_load_that_is_cut_off(catalog) -> None:
