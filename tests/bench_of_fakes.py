@@ -149,7 +149,7 @@ class FakeLoad:
         self.level = a
         self._draw()
 
-    def input(self, on: bool) -> None:
+    def input(self, on: bool) -> None:  # noqa: FBT001 - as the protocol has it
         """Switch."""
         self.on = on
         self._draw()
@@ -184,7 +184,7 @@ class FakeSupply:
         """Set the volts."""
         self.circuit.volts = v
 
-    def output(self, on: bool) -> None:
+    def output(self, on: bool) -> None:  # noqa: FBT001 - as the protocol has it
         """Switch."""
         self.on = on
 
@@ -201,11 +201,13 @@ def made_bench(*, load=True, supply=True, ask=None, meter=None, reference=None, 
     """Get an open bench of fakes, the meter 0.2 % and 1 mA wrong; and its circuit."""
     catalog = load_catalog(cwd=Path("/"))
     models = {
-        name: catalog.instrument(name) for name in ("keithley-dmm6500", "rigol-dl3021", "rigol-dp832")
+        name: catalog.instrument(name)
+        for name in ("keithley-dmm6500", "rigol-dl3021", "rigol-dp832")
     }
     multimeter = quick(models["keithley-dmm6500"])
     circuit = Circuit()
-    device = FakeMeter(circuit, multimeter, "M1", gain=0.002, offset=1e-3, **(meter or {}))
+    errors = {"gain": 0.002, "offset": 1e-3, **(meter or {})}
+    device = FakeMeter(circuit, multimeter, "M1", **errors)
     standard = FakeMeter(circuit, multimeter, **{"serial": "R1", **(reference or {})})
     named = Instruments(
         meter=placed(multimeter),

@@ -114,7 +114,7 @@ def _systematic(
             "B",
             rectangular(nominal.gap_limit_j),
             Distribution.RECTANGULAR,
-            source="energy that no sample covers, by the swing of the trace",
+            source="energy that no sample covers, by the swing of the samples around it",
         )
         lines["gross"].append(gaps)
         lines["net"].append(gaps)

@@ -1,0 +1,383 @@
+"""``powerlab calibrate`` over the emulated calibration bench, and everything that it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from powerlab.cli import _calibration_options, main
+from powerlab.store.calibration_file import read_calibration
+
+METER = ("--instrument", "keithley-dmm6500", "--range", "1", "--points", "20,50,80")
+SHORT = (*METER, "--readings", "6", "--steps", "0", "--temperature", "23±0.5")
+CERTIFICATE = """
+schema = 1
+certificate = "K-2026-08-15"
+laboratory = "Example Calibration"
+model = "keithley-dmm6500"
+serial = "04381234"
+calibrated = 2026-03-01
+due = {due}
+[[range]]
+quantity = "current"
+full_scale = 1.0
+gain_percent = 0.01
+offset = 1e-5
+"""
+
+
+def emulated(*more, seed=7):
+    """Get the words of a short emulated calibration."""
+    words = ("calibrate", *SHORT, "--reference", "keithley-dmm6500", "--emulate")
+    return [str(word) for word in (*words, "--seed", seed, *more)]
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Path:
+    """Get an empty lab."""
+    place = tmp_path / "lab"
+    place.mkdir()
+    (place / "powerlab.toml").write_text("schema = 1\n")
+    return place
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """Get the file of a reference's certificate that is in time."""
+    path = tmp_path / "reference.toml"
+    path.write_text(CERTIFICATE.format(due="2036-03-01"))
+    return path
+
+
+@pytest.fixture(scope="module")
+def calibrated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Calibrate once, with both certificates; get the lab and the record's file."""
+    place = tmp_path_factory.mktemp("calibrated")
+    lab = place / "lab"
+    lab.mkdir()
+    (lab / "powerlab.toml").write_text("schema = 1\n")
+    reference = place / "reference.toml"
+    reference.write_text(CERTIFICATE.format(due="2036-03-01"))
+    more = ("--lab", lab, "--operator", "Ada", "--dcc", place / "c.xml")
+    more = (*more, "--certificate", place / "c.pdf", "--reference-certificate", reference)
+    assert main(emulated(*more)) == 0
+    (path,) = lab.glob("calibrations/*/*/*.json")
+    return lab, path
+
+
+def journal_of(lab: Path) -> list[dict]:
+    """Get the lines of the only journal of a lab."""
+    (path,) = lab.glob("calibrations/*/*/under-way.jsonl")
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+# --- calibrating ---------------------------------------------------------------------------
+
+
+def test_a_calibration_is_a_record_and_both_certificates(calibrated):
+    """Everything that was asked for is there, and the record says that it was emulated."""
+    lab, path = calibrated
+    record = read_calibration(path)
+    assert record.operator == "Ada"
+    assert record.environment.temperature_c == 23.0
+    assert record.references[0].certificate == "K-2026-08-15"
+    assert [p.nominal for p in record.points] == [0, 0.2, 0.5, 0.8, 0.5, 0.2, 0]
+    assert record.findings[0].code == "emulated"
+    assert (lab.parent / "c.pdf").read_bytes().startswith(b"%PDF")
+    assert "digitalCalibrationCertificate" in (lab.parent / "c.xml").read_text()
+    assert not list(lab.glob("calibrations/*/*/under-way.jsonl"))
+
+
+def test_points_are_shown_as_they_come_and_the_gain_is_told(run, lab, certificate):
+    """Progress is on stderr, the answer on stdout: before, after, the form and why."""
+    ran = run(*emulated("--lab", lab, "--reference-certificate", certificate))
+    assert ran.code == 0
+    lines = [line for line in ran.err.splitlines() if "reference" in line and "error" in line]
+    assert len(lines) == 7
+    assert lines[1].split()[:4] == ["2/7", "↑", "0.2", "A"]
+    assert "±" in lines[1]
+    assert "EMULATED" in ran.out
+    assert "times less" in ran.out
+    assert "corrected for gain and offset" in ran.out
+    assert "chosen because" in ran.out
+    assert "tare-current" in ran.out
+
+
+def test_a_killed_calibration_goes_on_with_the_next_point(lab):
+    """SIGKILL loses nothing; --resume takes what is left, once; nothing of it stays behind."""
+    words = emulated("--lab", lab, "--json")
+    begun = [sys.executable, "-m", "powerlab.cli", *words]
+    with subprocess.Popen(begun, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
+        for line in child.stderr:
+            if line.lstrip().startswith(b"3/7"):
+                break
+        child.kill()
+        child.wait()
+    before = [line["data"] for line in journal_of(lab) if line["kind"] == "point"]
+    assert 3 <= len(before) < 7
+    done = subprocess.run([*begun, "--resume"], capture_output=True, check=True)
+    document = json.loads(done.stdout)
+    record = read_calibration(Path(document["file"]))
+    assert len(record.points) == document["points"] == 7
+    assert [p.at_utc_ns for p in record.points[: len(before)]] == [p["at_utc_ns"] for p in before]
+    assert b"taken already" in done.stderr
+    assert not list(lab.glob("calibrations/*/*/under-way.jsonl"))
+
+
+def test_ctrl_c_keeps_the_points_and_says_how_to_go_on(lab):
+    """Exit code 130, with the number of points that are kept."""
+    begun = [sys.executable, "-m", "powerlab.cli", *emulated("--lab", lab)]
+    with subprocess.Popen(begun, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
+        for line in child.stderr:
+            if line.lstrip().startswith(b"2/7"):
+                break
+        os.kill(child.pid, signal.SIGINT)
+        told = child.stderr.read().decode()
+        assert child.wait() == 130
+    assert "points are kept: the same command with --resume goes on" in told
+    assert sum(line["kind"] == "point" for line in journal_of(lab)) >= 2
+
+
+def test_what_was_begun_is_neither_forgotten_nor_overwritten(run, lab):
+    """A second begin is refused; --restart sets the first aside; another meter is told."""
+    begun = run(*emulated("--lab", lab, "--fault", "unplug@1.5s"))
+    assert begun.code == 4
+    assert "points are kept" in begun.err
+    kept = journal_of(lab)
+    again = run(*emulated("--lab", lab))
+    assert again.code == 2
+    assert "was begun and not finished" in again.err
+    assert "--resume" in again.err
+    assert "--restart" in again.err
+    assert journal_of(lab) == kept
+    swapped = run(*emulated("--lab", lab, "--resume", seed=8))
+    assert swapped.code == 2
+    words = " ".join(swapped.err.split())
+    assert "no calibration of keithley-dmm6500 EMULATED-00000008 is under way" in words
+    assert "attach EMULATED-00000007" in words
+    restarted = run(*emulated("--lab", lab, "--restart", "--quiet"))
+    assert restarted.code == 0
+    (aside,) = lab.glob("calibrations/*/*/given-up-*.jsonl")
+    assert [json.loads(line) for line in aside.read_text().splitlines()] == kept
+
+
+def test_a_load_that_saturates_is_told_with_what_it_drew(run, lab):
+    """The points below are kept, none is taken of what was not there."""
+    ran = run(*emulated("--lab", lab, "--supply", "0.4V"))
+    assert ran.code == 4
+    assert "the load was set to 0.8 A and draws" in ran.err or "set to 0.5 A" in ran.err
+    assert "points are kept" in ran.err
+    taken = [line["data"]["nominal"] for line in journal_of(lab) if line["kind"] == "point"]
+    assert taken in ([0.0, 0.2], [0.0, 0.2, 0.5])
+
+
+def test_a_reference_past_its_due_date_is_a_warning_of_the_record(run, lab, tmp_path):
+    """Nothing is hidden: the finding names its certificate and the date."""
+    path = tmp_path / "old.toml"
+    path.write_text(CERTIFICATE.format(due="2026-03-02"))
+    ran = run(*emulated("--lab", lab, "--reference-certificate", path, "--json"))
+    assert ran.code == 0
+    (late,) = [f for f in ran.json["findings"] if f["code"] == "reference-overdue"]
+    assert "K-2026-08-15" in late["message"]
+    assert "2026-03-02" in late["message"]
+
+
+def test_a_blocking_finding_saves_nothing_and_exits_6(run, lab, monkeypatch):
+    """The points stay for whoever looks into it."""
+    monkeypatch.setattr(
+        "powerlab.analysis.calibration.points.OVERDONE", 1e-6
+    )  # any error is implausible then
+    ran = run(*emulated("--lab", lab, "--quiet"))
+    assert ran.code == 6
+    assert "was not saved" in ran.err
+    assert "--restart" in ran.err
+    assert ran.out == ""
+    assert not list(lab.glob("calibrations/*/*/*.json"))
+    assert sum(line["kind"] == "point" for line in journal_of(lab)) == 7
+
+
+# --- checking and looking ------------------------------------------------------------------
+
+
+def test_a_known_load_is_compared_with_the_calibration_and_charted(run, calibrated):
+    """E_n agrees, and the second check is the second of its chart."""
+    lab, path = calibrated
+    reference = lab.parent / "reference.toml"
+    words = emulated("--lab", lab, "--reference-certificate", reference, "--check")
+    first, second = run(*words), run(*words, "--json")
+    assert first.code == second.code == 0
+    assert "agrees" in first.out
+    (document,) = second.json
+    assert document["certificate"] == read_calibration(path).certificate
+    assert abs(document["e_n"]) < 1
+    assert document["checks"] == 2
+    assert len((path.parent / "checks.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_meter_without_a_calibration_has_nothing_to_check(run, calibrated):
+    """Of another one of its model there is one, which is said."""
+    lab, _ = calibrated
+    ran = run(*emulated("--lab", lab, "--check", seed=9))
+    assert ran.code == 2
+    words = " ".join(ran.err.split())
+    assert "no calibration of keithley-dmm6500 EMULATED-00000009" in words
+    assert "EMULATED-00000007" in words
+
+
+def test_calibrations_are_listed_and_shown(run, calibrated):
+    """By identifier or by its end; a path serves as well."""
+    lab, path = calibrated
+    listed = run("calibrate", "--list", "--lab", lab)
+    assert listed.code == 0
+    assert path.stem in listed.out
+    assert "emulated" in listed.out
+    assert run("calibrate", "--list", "--lab", lab, "--json").json["calibrations"]
+    for name in (path.stem, path.stem[-6:], path):
+        shown = run("calibrate", "--show", name, "--lab", lab)
+        assert shown.code == 0
+        assert f"calibration {path.stem} of keithley-dmm6500" in shown.out
+    assert run("calibrate", "--show", "nothing", "--lab", lab).code == 2
+
+
+def test_a_certificate_is_made_again_byte_by_byte(run, calibrated, tmp_path):
+    """Its numbers come from the record alone."""
+    lab, path = calibrated
+    again = ("--certificate", tmp_path / "again.pdf", "--dcc", tmp_path / "again.xml")
+    assert run("calibrate", "--show", path.stem, "--lab", lab, *again).code == 0
+    assert (tmp_path / "again.pdf").read_bytes() == (lab.parent / "c.pdf").read_bytes()
+    assert (tmp_path / "again.xml").read_bytes() == (lab.parent / "c.xml").read_bytes()
+
+
+def test_an_edited_record_is_told_and_not_shown(run, calibrated, tmp_path):
+    """Its hash does not fit any more; the list warns and goes on."""
+    _, path = calibrated
+    place = tmp_path / "copy" / "calibrations" / "keithley-dmm6500" / "EMULATED-00000007"
+    place.mkdir(parents=True)
+    (tmp_path / "copy" / "powerlab.toml").write_text("schema = 1\n")
+    (place / path.name).write_text(path.read_text().replace('"Ada"', '"Bob"'))
+    shown = run("calibrate", "--show", path.stem, "--lab", tmp_path / "copy")
+    assert shown.code == 2
+    assert "sha256" in shown.err
+    listed = run("calibrate", "--list", "--lab", tmp_path / "copy")
+    assert listed.code == 0
+    assert "damaged" in listed.err
+    assert "No calibration" in listed.out
+
+
+# --- what is refused before anything is touched ----------------------------------------------
+
+
+REAL = ("calibrate", "--instrument", "rdtech-um25c@serial:/dev/rfcomm9")
+WITH = ("--reference", "keithley-dmm6500@TCPIP0::127.0.0.1::9::SOCKET")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        ((*REAL,), 2, "--reference ID@RESOURCE"),
+        ((*REAL, *WITH), 3, "no load, and no terminal to ask at"),
+        ((*REAL, *WITH, "--load", "rigol-dl3021@x", "--supply", "5V"), 3, "wired anew"),
+        ((*REAL, *WITH, "--load", "rigol-dl3021"), 2, "--load rigol-dl3021@RESOURCE"),
+        ((*REAL, *WITH, "--load", "rigol-dl2021@x"), 2, "rigol-dl3021"),
+        ((*REAL, *WITH, "--load", "rigol-dl3021@x", "--bench", "desk"), 2, "there is no bench"),
+        ((*REAL, *WITH, "--fault", "unplug@1s"), 2, "--fault needs --emulate"),
+        ((*REAL, *WITH, "--emulate"), 2, "name models alone"),
+        ((*REAL, *WITH, "--resume", "--restart"), 2, "one of the two"),
+        ((*REAL, *WITH, "--points", "10,10"), 2, "each once"),
+        ((*REAL, *WITH, "--points", "10,110"), 2, "per cent"),
+        ((*REAL, *WITH, "--quantity", "power"), 2, "current, voltage"),
+        ((*REAL, *WITH, "--readings", "2"), 2, "4"),
+        ((*REAL, *WITH, "--due", "yesterday"), 2, "2027-06-30"),
+        ((*REAL, *WITH, "--cable-ohm", "0.1"), 2, "0.1±0.02"),
+        (("calibrate",), 2, "--instrument"),
+        (("calibrate", "--show", "x"), 2, "there is no calibration 'x'"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_with_what_can(run, words, code, told):
+    """Each refusal names the option to give; no instrument was asked."""
+    ran = run(*words)
+    assert ran.code == code
+    assert told in " ".join(ran.err.split())
+
+
+def test_a_temperature_that_is_none_is_refused(run):
+    """Degrees with or without their uncertainty."""
+    ran = run(
+        *REAL, *WITH, "--load", "rigol-dl3021@x", "--quantity", "current", "--temperature", "warm"
+    )
+    assert ran.code == 2
+    assert "23.5±0.5" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "told"),
+    [
+        ("\x00\x01 garbage", "c.toml", "is not valid TOML"),
+        ("schema = 1\ncertificate = 'x'\n", "c.toml", "is missing"),
+        (CERTIFICATE.format(due="2020-01-01"), "c.toml", "which is not after"),
+        (CERTIFICATE.format(due="2036-01-01").replace("1.0", "3.0"), "c.toml", "range of 1 A"),
+        ("<?xml version='1.0'?><a/>", "c.xml", "not a DCC 3"),
+        ("garbage", "c.xml", "no XML"),
+        (None, "c.toml", "cannot be read"),
+    ],
+)
+def test_a_garbage_certificate_is_refused_before_anything_starts(run, lab, content, name, told):
+    """Every problem of the file, with its name; nothing was emulated or measured."""
+    path = lab.parent / name
+    if content is not None:
+        path.write_text(content)
+    ran = run(*emulated("--lab", lab, "--reference-certificate", path))
+    assert ran.code == 2
+    words = " ".join(ran.err.split())
+    assert name in words
+    assert told in words
+    assert "starting the emulated bench" not in words
+    assert not (lab / "calibrations").exists()
+
+
+def test_the_bench_says_where_instruments_are(tmp_path):
+    """A model alone is looked for in powerlab.toml: meters, references, load, operator."""
+    from powerlab.catalog.layers import load_catalog  # noqa: PLC0415
+
+    place = tmp_path / "lab"
+    place.mkdir()
+    (place / "powerlab.toml").write_text("""
+schema = 1
+[bench.desk]
+device = "edgeboard"
+host = "nowhere"
+[[bench.desk.meter]]
+model = "rdtech-um25c"
+resource = "serial:/dev/rfcomm3"
+serial = "label 12"
+[bench.desk.calibration]
+operator = "Ada"
+cable_set = "red"
+[[bench.desk.calibration.reference]]
+model = "keithley-dmm6500"
+resource = "TCPIP0::10.0.0.5::5025::SOCKET"
+[bench.desk.calibration.load]
+model = "rigol-dl3021"
+resource = "TCPIP0::10.0.0.6::5555::SOCKET"
+""")
+    catalog = load_catalog(place, cwd=tmp_path)
+    wanted = _calibration_options.Wanted(
+        **{
+            **dict.fromkeys(_calibration_options.Wanted.__dataclass_fields__),
+            "instrument": "rdtech-um25c",
+            "references": ("keithley-dmm6500",),
+            "load": "rigol-dl3021",
+            "least_voltage": 0.0,
+        }
+    )
+    named = _calibration_options.find_instruments(catalog, wanted, None)
+    assert named.meter.at.serial == "label 12"
+    assert named.references[0].at.resource == "TCPIP0::10.0.0.5::5025::SOCKET"
+    assert named.load.at.resource == "TCPIP0::10.0.0.6::5555::SOCKET"
+    assert _calibration_options.defaults(catalog, wanted).operator == "Ada"
