@@ -18,6 +18,7 @@ from powerlab.cli._signals import stoppable
 
 VERBS = {
     "measure": "Measure the energy of one workload on one device.",
+    "calibrate": "Calibrate a meter against a reference, or check it.",
     "report": "Write the PDF report of a stored run.",
     "results": "List, show, compare and recover stored runs.",
     "bench": "Make, test and list set-ups of board and meter.",

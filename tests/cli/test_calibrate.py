@@ -188,6 +188,15 @@ def test_a_reference_past_its_due_date_is_a_warning_of_the_record(run, lab, tmp_
     assert "2026-03-02" in late["message"]
 
 
+def test_a_reference_that_is_worse_than_the_meter_is_refused_before_any_point(run, lab):
+    """It would make the meter worse."""
+    words = ("calibrate", *SHORT, "--reference", "rdtech-um25c", "--emulate", "--lab", lab)
+    ran = run(*words)
+    assert ran.code == 2
+    assert "times worse than the meter's own limit" in " ".join(ran.err.split())
+    assert not list(lab.glob("calibrations/*/*/*"))
+
+
 def test_a_blocking_finding_saves_nothing_and_exits_6(run, lab, monkeypatch):
     """The points stay for whoever looks into it."""
     monkeypatch.setattr(
