@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from powerlab.calibrate_sources import Source
 from powerlab.catalog.instrument_profile import InstrumentProfile, Range
 from powerlab.errors import InstrumentError
 from powerlab.instruments.contract import Meter, MeterRequest
-from powerlab.records import FloatArray, MeterSetup, SampleBlock, SampleFlag
+from powerlab.records import FloatArray, MeterSetup, MeterTrace, SampleBlock, SampleFlag
 from powerlab.records.calibration import CalibrationPoint, Settling
 from powerlab.units import nanoseconds, now_ns
 
@@ -29,6 +29,9 @@ SETTLE_LIMIT_S = 30.0
 
 WAITS = 4
 """Sets of readings that may pass before a point counts as one that does not settle."""
+
+BEFORE_S = 10.0
+"""How much of the readings before a level helps to place those of the level in time."""
 
 NEAR = 0.25
 """By which part of it a level set by hand may miss what was asked for."""
@@ -65,7 +68,7 @@ class Reader:
         How well the meter's latency is known counts as time after it. Raises InstrumentError
         for one that is more than the range carries, and whatever stopped the meter.
         """
-        trace = self.acquisition.so_far()
+        trace = _recent(self.acquisition.so_far(), since_ns)
         clock = fit_sample_clock(trace)
         column = self.setup.channels.index(self.range.quantity)
         after = clock.start_ns >= since_ns + nanoseconds(self.setup.latency_limit_s)
@@ -87,6 +90,25 @@ class Reader:
             hint="go on with --resume once the cause is gone; if the level is too high for it, "
             "begin anew with lower --points and --restart",
         )
+
+
+def _recent(trace: MeterTrace, since_ns: int) -> MeterTrace:
+    """Get the end of a trace, from a little before an instant: a level needs no more."""
+    first = int(np.searchsorted(trace.poll_received_ns, since_ns - nanoseconds(BEFORE_S)))
+    if not first:
+        return trace
+    known = int(trace.poll_completed[first - 1])
+    if known >= len(trace.values):
+        return trace
+    return replace(
+        trace,
+        values=trace.values[known:],
+        flags=trace.flags[known:],
+        device_ns=None if trace.device_ns is None else trace.device_ns[known:],
+        poll_sent_ns=trace.poll_sent_ns[first:],
+        poll_received_ns=trace.poll_received_ns[first:],
+        poll_completed=trace.poll_completed[first:] - known,
+    )
 
 
 @contextmanager
@@ -174,23 +196,23 @@ class Station:
         slower_s = max(self.meter.setup.interval_s, self.reference.setup.interval_s)
         deadline_ns = since_ns + nanoseconds(SETTLE_LIMIT_S + WAITS * self.readings * slower_s)
         first, pair = 0, None
-        while pair is None or not pair.settled:
-            found = pair_at(
-                self.meter.readings(since_ns),
-                self.reference.readings(since_ns),
-                self.readings,
-                first=first,
-                steps=steps,
+        while True:
+            meter, reference = (
+                reader.readings(since_ns) for reader in (self.meter, self.reference)
             )
-            if found is None and now_ns() > deadline_ns:
+            found = pair_at(meter, reference, self.readings, first=first, steps=steps)
+            if found is not None and found.settled:
+                return found
+            pair = found or pair
+            if now_ns() > deadline_ns:
                 if pair is None:
                     raise self._silent()
                 return pair
             if found is None:
                 time.sleep(CHECK_S)
-            else:
-                pair, first = found, first + max(1, self.readings // 4)
-        return pair
+            else:  # the next set; the newest one where readings come faster than they are judged
+                fewer = min(len(meter.values), len(reference.values))
+                first = max(first + max(1, self.readings // 4), fewer - self.readings)
 
     def _silent(self) -> InstrumentError:
         return InstrumentError(
