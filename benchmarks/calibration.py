@@ -31,8 +31,6 @@ import numpy as np
 
 from powerlab.analysis.calibration.checks import check_fit
 from powerlab.analysis.calibration.correction import calibration_budget, corrected_values
-from powerlab.analysis.calibration.drift import Drift
-from powerlab.analysis.calibration.inputs import Use
 from powerlab.analysis.calibration.plan import CalibrationPlan, Leg, Step, plan_calibration
 from powerlab.analysis.calibration.selection import choose_correction
 from powerlab.analysis.calibration.settling import Readings, pair_at
@@ -48,12 +46,8 @@ from powerlab.errors import ConfigError
 from powerlab.findings import Severity
 from powerlab.instruments.contract import accuracy_of
 from powerlab.records import Component, Distribution, FloatArray
-from powerlab.records.calibration import (
-    REFERENCE_TEMPERATURE_C,
-    CalibrationPoint,
-    CommonError,
-    Settling,
-)
+from powerlab.records.calibration import CalibrationPoint, Settling
+from powerlab.records.correction import REFERENCE_TEMPERATURE_C, CommonError, Drift, Use
 
 LOW, HIGH = 0.93, 0.97
 """The bar for the coverage of nominal 95 % intervals."""

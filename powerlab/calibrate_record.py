@@ -23,14 +23,13 @@ from powerlab.records import Accuracy
 from powerlab.records.calibration import (
     CalibrationPoint,
     CalibrationRecord,
-    CommonError,
-    Correction,
     Environment,
     PastCalibration,
     Reference,
     SetupTerm,
     StepResponse,
 )
+from powerlab.records.correction import CommonError, Correction
 from powerlab.store.calibration_file import certificate_id
 from powerlab.store.certified import EMULATED
 

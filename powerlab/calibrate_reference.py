@@ -16,7 +16,8 @@ from powerlab.catalog.reference_certificate import ReferenceCertificate, read_ce
 from powerlab.errors import ConfigError
 from powerlab.instruments.contract import accuracy_of
 from powerlab.records import Distribution
-from powerlab.records.calibration import REFERENCE_TEMPERATURE_C, CommonError, Reference
+from powerlab.records.calibration import Reference
+from powerlab.records.correction import REFERENCE_TEMPERATURE_C, CommonError
 from powerlab.store.dcc_read import read_dcc
 
 SPECIFIED_DAYS = 365.0

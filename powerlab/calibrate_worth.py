@@ -9,13 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from powerlab.analysis.calibration.correction import calibration_budget, corrected_values
-from powerlab.analysis.calibration.drift import (
-    Drift,
-    drift_from_history,
-    drift_from_limits,
-    years_between,
-)
-from powerlab.analysis.calibration.inputs import Use
+from powerlab.analysis.calibration.drift import drift_from_history, drift_from_limits, years_between
 from powerlab.analysis.uncertainty import component, expanded_uncertainty, joined, rectangular
 from powerlab.calibrate_record import TYPICAL, history_of, range_named
 from powerlab.calibrate_reference import SPECIFIED_DAYS
@@ -25,11 +19,10 @@ from powerlab.records import Accuracy, Component, Distribution
 from powerlab.records.calibration import (
     CalibrationPoint,
     CalibrationRecord,
-    CommonError,
     ControlPoint,
-    Correction,
     PastCalibration,
 )
+from powerlab.records.correction import CommonError, Correction, Drift, Use
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from powerlab.analysis.calibration.plan import UNITS
 from powerlab.calibrate_worth import Worth
 from powerlab.cli._calibration_view import points_at, with_worth
 from powerlab.findings import Finding
-from powerlab.records.calibration import CalibrationRecord, Correction, StepResponse
+from powerlab.records.calibration import CalibrationRecord, StepResponse
+from powerlab.records.correction import Correction
 from powerlab.store.certified import is_emulated
 
 if TYPE_CHECKING:

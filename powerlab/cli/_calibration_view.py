@@ -16,14 +16,11 @@ from powerlab.findings import Finding
 from powerlab.records.calibration import (
     CalibrationPoint,
     CalibrationRecord,
-    Candidate,
-    Correction,
-    CorrectionForm,
-    CorrectionModel,
     Direction,
     Settling,
     StepResponse,
 )
+from powerlab.records.correction import Candidate, Correction, CorrectionForm, CorrectionModel
 from powerlab.store.certified import is_emulated
 from powerlab.units import with_uncertainty
 

@@ -27,7 +27,7 @@ from powerlab.emulation.site import LOOP_FILE, Loop
 from powerlab.emulation.tapped_meter import Unit
 from powerlab.errors import ConfigError, SetupError
 from powerlab.records import FloatArray, Int64Array, freeze_arrays
-from powerlab.records.calibration import REFERENCE_TEMPERATURE_C, CommonError
+from powerlab.records.correction import REFERENCE_TEMPERATURE_C, CommonError
 
 METER, REFERENCE = "meter", "reference"
 SOURCE_V = 12.0

@@ -21,7 +21,7 @@ from powerlab.emulation.virtual import ORIGIN_NS
 from powerlab.emulation.wiring import ErrorLaw
 from powerlab.errors import ConfigError
 from powerlab.records import FloatArray, freeze_arrays
-from powerlab.records.calibration import REFERENCE_TEMPERATURE_C, CommonError
+from powerlab.records.correction import REFERENCE_TEMPERATURE_C, CommonError
 from powerlab.units import nanoseconds
 
 REFERENCE_SERIAL, SOURCE_SERIAL = f"{SERIAL}-reference", f"{SERIAL}-source"

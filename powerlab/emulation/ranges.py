@@ -14,7 +14,7 @@ from powerlab.emulation.wiring import ErrorLaw, SupplyPath, draw_error
 from powerlab.emulation.world import World
 from powerlab.errors import ConfigError
 from powerlab.records import Accuracy, Distribution, FlagArray, FloatArray, SampleFlag
-from powerlab.records.calibration import REFERENCE_TEMPERATURE_C, CommonError
+from powerlab.records.correction import REFERENCE_TEMPERATURE_C, CommonError
 
 PEAK_MARGIN = 1.5  # over the active current: what a session asks of a meter's range
 _VOLTAGE_MARGIN = 1.01  # a reading errs, and a range ends where it ends

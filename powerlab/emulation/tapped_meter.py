@@ -19,7 +19,7 @@ from powerlab.emulation.ranges import (
 from powerlab.emulation.sampling import ReadingClock, Readings, draw_reading_clock
 from powerlab.emulation.wiring import ErrorLaw
 from powerlab.records import FloatArray
-from powerlab.records.calibration import REFERENCE_TEMPERATURE_C, CommonError
+from powerlab.records.correction import REFERENCE_TEMPERATURE_C, CommonError
 
 USUAL_A = 1.0
 """The current whose range's burden stands for a meter's in the loop, whatever its range."""

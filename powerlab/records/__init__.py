@@ -17,26 +17,16 @@ from powerlab.records.analysis import (
     Window,
     WindowEnergy,
 )
+from powerlab.records.arrays import FlagArray, FloatArray, Int64Array, freeze_arrays
 from powerlab.records.capture import (
-    Accuracy,
     Capture,
     ClockExchanges,
-    Figure,
-    FlagArray,
-    FloatArray,
-    Int64Array,
-    MeterIdentity,
-    MeterSetup,
     MeterTrace,
     Phase,
-    Roofs,
     SampleBlock,
     TargetFacts,
     Telemetry,
     Timebase,
-    Wiring,
-    Work,
-    freeze_arrays,
 )
 from powerlab.records.result import (
     Component,
@@ -50,6 +40,7 @@ from powerlab.records.result import (
     Sync,
     Truth,
 )
+from powerlab.records.setup import Accuracy, Figure, MeterIdentity, MeterSetup, Roofs, Wiring, Work
 from powerlab.terms import (
     Averaging,
     Boundary,

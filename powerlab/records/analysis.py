@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from powerlab.findings import Finding
-from powerlab.records.capture import FlagArray, FloatArray, Int64Array, freeze_arrays
+from powerlab.records.arrays import FlagArray, FloatArray, Int64Array, freeze_arrays
 
 
 @dataclass(frozen=True, slots=True)

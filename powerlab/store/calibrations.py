@@ -15,7 +15,8 @@ from powerlab.analysis.calibration.inputs import span_of
 from powerlab.analysis.calibration.validity import check_conditions, check_record
 from powerlab.errors import ConfigError, SetupError
 from powerlab.findings import Finding, Severity
-from powerlab.records.calibration import CalibrationRecord, Correction
+from powerlab.records.calibration import CalibrationRecord
+from powerlab.records.correction import Correction
 from powerlab.store.calibration_file import (
     file_name,
     read_calibration,

@@ -14,12 +14,8 @@ from powerlab.analysis.uncertainty import component, expanded_uncertainty, stand
 from powerlab.catalog.instrument_profile import InstrumentProfile
 from powerlab.instruments.contract import accuracy_of
 from powerlab.records import Accuracy, FloatArray, freeze_arrays
-from powerlab.records.calibration import (
-    CalibrationPoint,
-    CalibrationRecord,
-    CommonError,
-    Correction,
-)
+from powerlab.records.calibration import CalibrationPoint, CalibrationRecord
+from powerlab.records.correction import CommonError, Correction
 from powerlab.units import NS_PER_S
 
 UNKNOWN_COUNTRY = "ZZ"

@@ -21,7 +21,8 @@ import numpy as np
 
 from powerlab.errors import ConfigError
 from powerlab.records import FloatArray, freeze_arrays
-from powerlab.records.calibration import CommonError, Reference
+from powerlab.records.calibration import Reference
+from powerlab.records.correction import CommonError
 from powerlab.store.dcc import (
     DCC,
     MEASURED_VALUE,

@@ -19,7 +19,7 @@ from powerlab.catalog.layers import load_catalog
 from powerlab.emulation.calibration_bench import SOURCE_V, emulated_calibration_bench
 from powerlab.emulation.site import LOOP_FILE, Loop
 from powerlab.errors import ConfigError, SetupError, UnknownId
-from powerlab.records.calibration import CommonError
+from powerlab.records.correction import CommonError
 from powerlab.units import now_ns
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,7 +12,7 @@ from powerlab.emulation.polling import SERIAL
 from powerlab.emulation.ranges import draw_channel
 from powerlab.emulation.wiring import ErrorLaw
 from powerlab.errors import ConfigError
-from powerlab.records.calibration import CommonError
+from powerlab.records.correction import CommonError
 
 LEVELS = (0.0, 0.3, 1.5, 2.7, 1.5, 0.3, 0.0)
 AMPERES = CommonError("current", 2e-4, 2e-5, "K-1")

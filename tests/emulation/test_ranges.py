@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from powerlab.emulation.ranges import draw_certified_channel, draw_channel
 from powerlab.emulation.wiring import ErrorLaw
 from powerlab.records import Distribution
-from powerlab.records.calibration import CommonError
+from powerlab.records.correction import CommonError
 
 BENT = {"curvature_percent": 0.05, "temperature_percent_per_k": 0.02}
 

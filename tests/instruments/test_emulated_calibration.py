@@ -26,7 +26,7 @@ from powerlab.instruments.contract import (
     open_supply,
 )
 from powerlab.records import MeterSetup
-from powerlab.records.calibration import CommonError
+from powerlab.records.correction import CommonError
 from powerlab.units import now_ns
 
 LIMIT_NS = 30_000_000_000

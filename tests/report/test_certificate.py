@@ -16,12 +16,7 @@ import pytest
 
 from powerlab.errors import ReportError
 from powerlab.findings import Finding, Severity
-from powerlab.records.calibration import (
-    CalibrationRecord,
-    Direction,
-    Environment,
-    Settling,
-)
+from powerlab.records.calibration import CalibrationRecord, Direction, Environment, Settling
 from powerlab.report.certificate import write_certificate
 from powerlab.report.certificate.charts import draw_curves
 from powerlab.report.certificate.elements import CertificateModel

@@ -12,7 +12,8 @@ import pytest
 from powerlab.analysis.calibration.fitting import fit_correction
 from powerlab.analysis.conformity import Verdict
 from powerlab.findings import Finding, Severity
-from powerlab.records.calibration import CalibrationRecord, CorrectionModel, Direction, Span
+from powerlab.records.calibration import CalibrationRecord, Direction
+from powerlab.records.correction import CorrectionModel, Span
 from powerlab.report.certificate.charts import draw_curves
 from powerlab.report.certificate.elements import CertificateModel
 from powerlab.report.certificate.model import build_certificate

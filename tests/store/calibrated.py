@@ -20,14 +20,13 @@ from powerlab.records import Accuracy, Averaging
 from powerlab.records.calibration import (
     CalibrationPoint,
     CalibrationRecord,
-    CommonError,
-    Correction,
     Environment,
     PastCalibration,
     Reference,
     SetupTerm,
     StepResponse,
 )
+from powerlab.records.correction import CommonError, Correction
 from powerlab.store.calibration_file import certificate_id
 from tests.analysis.calibration.worlds import World
 

@@ -23,13 +23,8 @@ from powerlab.analysis.calibration.fitting import (
 from powerlab.analysis.uncertainty import student_t
 from powerlab.findings import Finding, Severity
 from powerlab.records import FloatArray, freeze_arrays
-from powerlab.records.calibration import (
-    CalibrationPoint,
-    Correction,
-    CorrectionFit,
-    CorrectionModel,
-    Direction,
-)
+from powerlab.records.calibration import CalibrationPoint, Direction
+from powerlab.records.correction import Correction, CorrectionFit, CorrectionModel
 
 RUNS = 0.025
 """Probability of as few runs of one sign, by chance, below which residuals show a pattern."""

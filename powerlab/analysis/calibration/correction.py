@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from powerlab.analysis.calibration.drift import Drift
-from powerlab.analysis.calibration.inputs import InUse, Use, calibration_inputs, fit_inputs
+from powerlab.analysis.calibration.inputs import InUse, calibration_inputs, fit_inputs
 from powerlab.analysis.uncertainty import component
 from powerlab.records import Accuracy, Component, FloatArray, freeze_arrays
-from powerlab.records.calibration import Correction, PastCalibration
+from powerlab.records.calibration import PastCalibration
+from powerlab.records.correction import Correction, Drift, Use
 
 KEPT = 5
 """Readings along a span at which the history keeps a correction."""

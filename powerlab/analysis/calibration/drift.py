@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -15,21 +14,9 @@ from powerlab.analysis.lines import fit_line
 from powerlab.analysis.uncertainty import COVERAGE, student_t
 from powerlab.records import Accuracy, FloatArray
 from powerlab.records.calibration import PastCalibration
+from powerlab.records.correction import Drift
 
 DAYS_PER_YEAR = 365.25
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """The greatest rates at which a range may move, per year: a gain and an offset.
-
-    ``u = rate * t / sqrt(3)`` after the time t (method section 4). ``gain`` is a fraction,
-    ``offset`` in the quantity's unit; ``source`` says where they come from.
-    """
-
-    gain: float
-    offset: float
-    source: str
 
 
 def years_between(start: str, stop: str) -> float:

@@ -19,12 +19,8 @@ from powerlab.analysis.calibration.forms import FormCurve, parameter_count, shap
 from powerlab.analysis.errors_in_both import fit_curve_both
 from powerlab.errors import ConfigError
 from powerlab.records import FloatArray, freeze_arrays
-from powerlab.records.calibration import (
-    CalibrationPoint,
-    CorrectionFit,
-    CorrectionForm,
-    CorrectionModel,
-)
+from powerlab.records.calibration import CalibrationPoint
+from powerlab.records.correction import CorrectionFit, CorrectionForm, CorrectionModel
 
 SPARE = 2
 """Points beyond the number of parameters: one leaves a residual, two allow AICc."""

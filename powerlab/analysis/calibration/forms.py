@@ -13,7 +13,7 @@ import numpy as np
 
 from powerlab.analysis.moments import Estimates
 from powerlab.records import FloatArray, freeze_arrays
-from powerlab.records.calibration import (
+from powerlab.records.correction import (
     REFERENCE_TEMPERATURE_C,
     CorrectionFit,
     CorrectionForm,

@@ -13,37 +13,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from powerlab.analysis.calibration.drift import Drift
 from powerlab.analysis.calibration.forms import FormCurve
 from powerlab.analysis.uncertainty import rectangular
-from powerlab.records import Accuracy, Distribution, FloatArray
-from powerlab.records.calibration import (
+from powerlab.records import Distribution, FloatArray
+from powerlab.records.correction import (
     REFERENCE_TEMPERATURE_C,
     Correction,
     CorrectionFit,
     Span,
+    Use,
 )
 
 UNKNOWN_K = 5.0
 """How far a temperature that nobody wrote down may be from another (23 ± 5 °C, IEC 62301)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """When and how a calibrated range is used.
-
-    ``temperature_c`` is the meter's surroundings now (NaN: not known), ``gain_per_k`` (a
-    fraction) and ``offset_per_k`` the limits of the model's temperature coefficients;
-    ``years`` have passed since the calibration, at rates of at most ``drift``. ``limit`` is
-    the specified limit of the range: all that is known where nothing was calibrated.
-    """
-
-    limit: Accuracy
-    drift: Drift
-    years: float
-    temperature_c: float = math.nan
-    gain_per_k: float = 0.0
-    offset_per_k: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from powerlab.analysis.conformity import Limits, Verdict, decide
 from powerlab.analysis.uncertainty import COVERAGE, component, expanded_uncertainty
 from powerlab.findings import Finding, Severity
 from powerlab.records import Accuracy
-from powerlab.records.calibration import CalibrationPoint, CommonError, Settling
+from powerlab.records.calibration import CalibrationPoint, Settling
+from powerlab.records.correction import CommonError
 
 FOLLOWS = 0.9
 """Part of a step in what was asked of the load that the reference must see."""

@@ -23,8 +23,8 @@ from powerlab.analysis.calibration.fitting import (
     point_arrays,
 )
 from powerlab.analysis.calibration.forms import contains, parameter_count
-from powerlab.records.calibration import (
-    CalibrationPoint,
+from powerlab.records.calibration import CalibrationPoint
+from powerlab.records.correction import (
     Candidate,
     CommonError,
     Correction,

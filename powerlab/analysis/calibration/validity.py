@@ -10,7 +10,8 @@ from powerlab.analysis.calibration.drift import years_between
 from powerlab.analysis.calibration.inputs import span_of
 from powerlab.findings import Finding, Severity
 from powerlab.records import FloatArray
-from powerlab.records.calibration import CalibrationRecord, Correction
+from powerlab.records.calibration import CalibrationRecord
+from powerlab.records.correction import Correction
 
 WARMER_K = 5.0
 """Kelvin from the calibration's temperatures beyond which it is told (23 ± 5 °C)."""

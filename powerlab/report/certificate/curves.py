@@ -18,7 +18,8 @@ from powerlab.analysis.uncertainty import (
     student_t,
 )
 from powerlab.records import FloatArray, freeze_arrays
-from powerlab.records.calibration import Correction, Direction
+from powerlab.records.calibration import Direction
+from powerlab.records.correction import Correction
 from powerlab.report.certificate.elements import CurveChart, Marks
 from powerlab.report.certificate.subject import QUANTITY_UNITS, Subject, use_at_once
 from powerlab.report.elements import Chart

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from powerlab.analysis.calibration.forms import physical
-from powerlab.records.calibration import Candidate, Correction, CorrectionForm
+from powerlab.records.correction import Candidate, Correction, CorrectionForm
 from powerlab.report.certificate.elements import FitSection
 from powerlab.report.certificate.subject import ABSENT, QUANTITY_UNITS, Subject
 from powerlab.report.elements import Table

@@ -6,11 +6,10 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from powerlab.analysis.calibration.drift import Drift
-from powerlab.analysis.calibration.inputs import Use
 from powerlab.findings import Severity
 from powerlab.records import Accuracy
-from powerlab.records.calibration import CalibrationRecord, CorrectionForm
+from powerlab.records.calibration import CalibrationRecord
+from powerlab.records.correction import CorrectionForm, Drift, Use
 from powerlab.report.numbers import NO_BREAK, fixed, given, tidy
 from powerlab.report.texts import Texts
 from powerlab.store.certified import AsFound, Item, Laboratory

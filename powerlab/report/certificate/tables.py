@@ -11,7 +11,8 @@ import numpy as np
 from powerlab.analysis.conformity import Verdict
 from powerlab.analysis.uncertainty import COVERAGE, student_t
 from powerlab.records import FloatArray
-from powerlab.records.calibration import CommonError, PastCalibration, Settling
+from powerlab.records.calibration import PastCalibration, Settling
+from powerlab.records.correction import CommonError
 from powerlab.report.certificate.curves import RangeResults, at_work
 from powerlab.report.certificate.subject import (
     ABSENT,

@@ -11,7 +11,8 @@ from powerlab.analysis.calibration.fitting import fit_correction, fit_form, poin
 from powerlab.analysis.calibration.points import check_points
 from powerlab.analysis.calibration.selection import choose_correction
 from powerlab.findings import Severity
-from powerlab.records.calibration import CorrectionModel, Settling
+from powerlab.records.calibration import Settling
+from powerlab.records.correction import CorrectionModel
 from tests.analysis.calibration.worlds import (
     COMMON,
     FULL_SCALE,

@@ -13,12 +13,11 @@ from powerlab.analysis.calibration.correction import (
     corrected_values,
     past_calibration,
 )
-from powerlab.analysis.calibration.drift import Drift
-from powerlab.analysis.calibration.inputs import Use, calibration_inputs
+from powerlab.analysis.calibration.inputs import calibration_inputs
 from powerlab.analysis.calibration.selection import choose_correction
 from powerlab.analysis.uncertainty import standard_uncertainty
 from powerlab.records import Distribution
-from powerlab.records.calibration import CorrectionModel
+from powerlab.records.correction import CorrectionModel, Drift, Use
 from powerlab.store.serial import from_plain, to_plain
 from tests.analysis.calibration.worlds import COMMON, FULL_SCALE, LIMIT, World, point_at
 

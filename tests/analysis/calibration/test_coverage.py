@@ -4,12 +4,10 @@ import numpy as np
 import pytest
 
 from powerlab.analysis.calibration.correction import calibration_budget, corrected_values
-from powerlab.analysis.calibration.drift import Drift
-from powerlab.analysis.calibration.inputs import Use
 from powerlab.analysis.calibration.selection import choose_correction
 from powerlab.analysis.uncertainty import component, expanded_uncertainty, rectangular
 from powerlab.records import Distribution
-from powerlab.records.calibration import CommonError
+from powerlab.records.correction import CommonError, Drift, Use
 from tests.analysis.calibration.worlds import (
     COMMON,
     FULL_SCALE,

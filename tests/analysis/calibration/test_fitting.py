@@ -15,7 +15,7 @@ from powerlab.analysis.calibration.forms import physical
 from powerlab.analysis.errors_in_both import fit_line_both
 from powerlab.analysis.lines import fit_line
 from powerlab.errors import ConfigError
-from powerlab.records.calibration import CorrectionModel
+from powerlab.records.correction import CorrectionModel
 from tests.analysis.calibration.worlds import point_at
 
 LEVELS = np.array([0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.9, 0.7, 0.5, 0.3, 0.1, 0.0])

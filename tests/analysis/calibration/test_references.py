@@ -7,17 +7,10 @@ import numpy as np
 import pytest
 
 from powerlab.analysis.calibration.correction import corrected
-from powerlab.analysis.calibration.drift import Drift
 from powerlab.analysis.calibration.fitting import fit_correction
 from powerlab.analysis.calibration.forms import physical
-from powerlab.analysis.calibration.inputs import Use
 from powerlab.records import Accuracy
-from powerlab.records.calibration import (
-    CommonError,
-    Correction,
-    CorrectionModel,
-    Span,
-)
+from powerlab.records.correction import CommonError, Correction, CorrectionModel, Drift, Span, Use
 from tests.analysis.calibration.worlds import point_at
 from tests.analysis.test_polynomial import PONTIUS_X, PONTIUS_Y
 

@@ -8,7 +8,7 @@ import pytest
 
 from powerlab.analysis.calibration.fitting import TooFewPoints
 from powerlab.analysis.calibration.selection import choose_correction
-from powerlab.records.calibration import CorrectionModel
+from powerlab.records.correction import CorrectionModel
 from tests.analysis.calibration.worlds import COMMON, FULL_SCALE, World, point_at
 
 WORLDS = 100

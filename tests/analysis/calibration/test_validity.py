@@ -13,12 +13,7 @@ from powerlab.analysis.calibration.setup_terms import tare
 from powerlab.analysis.calibration.validity import check_conditions, check_record, check_span
 from powerlab.findings import Finding, Severity
 from powerlab.records import Averaging, Figure
-from powerlab.records.calibration import (
-    CalibrationRecord,
-    Environment,
-    Reference,
-    StepResponse,
-)
+from powerlab.records.calibration import CalibrationRecord, Environment, Reference, StepResponse
 from powerlab.store.serial import from_plain, to_plain
 from tests.analysis.calibration.worlds import COMMON, FULL_SCALE, drawn_world
 

@@ -5,12 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from powerlab.records import Accuracy
-from powerlab.records.calibration import (
-    CalibrationPoint,
-    CommonError,
-    Direction,
-    Settling,
-)
+from powerlab.records.calibration import CalibrationPoint, Direction, Settling
+from powerlab.records.correction import CommonError
 
 SECOND = 1_000_000_000
 FULL_SCALE = 3.0

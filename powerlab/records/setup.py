@@ -1,0 +1,130 @@
+"""What stands when a measurement begins: the meter and its limits, the wiring, what is possible."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from powerlab.terms import Averaging, Boundary, VoltageSense
+
+
+@dataclass(frozen=True, slots=True)
+class MeterIdentity:
+    """Who the meter is, as it says itself (``serial`` and ``firmware`` empty if it cannot)."""
+
+    model: str
+    manufacturer: str
+    name: str
+    serial: str
+    firmware: str
+    resource: str
+    emulated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """A specified limit: ±(gain_limit * reading + offset_limit), from a dated source.
+
+    ``gain_limit`` is a fraction of reading, ``offset_limit`` in the channel's unit (a
+    percentage of range already multiplied out). Rectangular unless the sheet gives k.
+    ``estimated`` marks a widened figure that no source gives.
+    """
+
+    quantity: str
+    full_scale: float
+    gain_limit: float
+    offset_limit: float
+    source: str
+    retrieved: str
+    estimated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MeterSetup:
+    """What the driver asked for and read back: the facts that integration needs.
+
+    ``channels`` names the columns of the samples ("current", "voltage", "power", and "line":
+    the part of a sample in which a trigger line was high); ``accuracy`` has one entry per
+    channel; ``timestamp`` says what a device time refers to ("start",
+    "middle", "end" of the aperture); ``latency_s`` is the time from the end of the
+    aperture to the reading being available, known to ± ``latency_limit_s``;
+    ``burden_ohm`` the meter's own series resistance, known to ± ``burden_limit_ohm``.
+    """
+
+    channels: tuple[str, ...]
+    accuracy: tuple[Accuracy, ...]
+    averaging: Averaging
+    aperture_s: float
+    interval_s: float
+    timestamp: str
+    latency_s: float
+    latency_limit_s: float
+    clock_limit_ppm: float
+    burden_ohm: float
+    burden_limit_ohm: float
+    settings: Mapping[str, str | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """Where the meter sits and what lies between it, the supply and the board.
+
+    ``supply_voltage_v`` (± ``u_supply_voltage_v``, standard uncertainty) is used only where
+    no meter reads volts; ``supply_voltage_origin`` is "bench" (read once at the board under
+    load, without the ammeter), "circuit" (the same with the ammeter in the circuit) or
+    "nominal" (the adapter's label, at the supply). ``cable_ohm`` is the loop
+    resistance of the leads between the voltage tap, or the supply, and the board.
+    ``source_ohm`` ± ``u_source_ohm`` (standard uncertainty, rectangular) is the supply's own
+    output resistance: by how much its volts sag from idle to load. It matters only where
+    no meter reads volts all along.
+    ``supply_lag_limit_s``: the board's input filter delays its load's edges by 0 to this.
+    """
+
+    boundary: Boundary
+    voltage_sense: VoltageSense
+    cable_ohm: float
+    u_cable_ohm: float
+    supply_voltage_v: float | None
+    u_supply_voltage_v: float
+    supply_voltage_origin: str
+    supply_lag_limit_s: float
+    source_ohm: float = 0.0
+    u_source_ohm: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A value with its standard uncertainty."""
+
+    value: float
+    u: float = 0.0
+
+    @property
+    def u_relative(self) -> float:
+        """Get the relative standard uncertainty, 0 for a value of 0."""
+        return self.u / abs(self.value) if self.value else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one inference takes: multiply-accumulates, and bytes that must cross memory.
+
+    ``memory_bytes`` counts weights once per pass shared by its batch; 0 where not known.
+    """
+
+    macs: float
+    memory_bytes: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Roofs:
+    """A device's physical limits, None where no source gives one.
+
+    ``operations_per_s`` is the peak at the precision used (1 MAC = 2 operations),
+    ``supply_w`` the most its supply delivers.
+    """
+
+    operations_per_s: Figure | None = None
+    memory_bytes_per_s: Figure | None = None
+    idle_w: Figure | None = None
+    supply_w: Figure | None = None
