@@ -36,6 +36,7 @@ from powerlab.records import (
     Wiring,
     Work,
 )
+from powerlab.records.correction import ChannelCalibration
 from powerlab.units import now_ns, seconds
 
 FIRST_BURST, BURST = 200, 60
@@ -84,6 +85,7 @@ class Conductor:
     watch: Watch
     timebase: Timebase
     wiring: Wiring
+    calibrations: tuple[ChannelCalibration, ...] = ()
     bursts: list[ClockExchanges] = field(default_factory=list)
     telemetry: list[Telemetry] = field(default_factory=list)
 
@@ -263,6 +265,7 @@ class Conductor:
             telemetry=tuple(self.telemetry),
             work=option.work,
             roofs=option.roofs,
+            calibrations=self.calibrations,
         )
 
     def exchanges(self) -> ClockExchanges:

@@ -10,6 +10,7 @@ from pathlib import Path
 from powerlab.acquire import Acquisition, Sink, Tee
 from powerlab.agent.edges import run_tag
 from powerlab.analysis.conclude import conclude
+from powerlab.calibrated import Occasion, SetUp, calibrated
 from powerlab.catalog.device_profile import DeviceProfile
 from powerlab.circumstances import latest_price, roofs, timebase, wiring, work
 from powerlab.conductor import Conductor, Option
@@ -21,6 +22,7 @@ from powerlab.job import Job
 from powerlab.progress import Progress, Watch
 from powerlab.recipes import build_workload, cache_dir
 from powerlab.records import Aligned, Capture, Result, Truth
+from powerlab.store.calibrations import CalibrationStore
 
 PEAK_MARGIN = 1.5
 """The meter's range carries this many times the profile's active current."""
@@ -38,12 +40,17 @@ class Finished:
 
 
 def measure(
-    jobs: Sequence[Job], *, sinks: Sequence[Sink], progress: Callable[[Progress], None]
+    jobs: Sequence[Job],
+    *,
+    sinks: Sequence[Sink],
+    progress: Callable[[Progress], None],
+    calibrations: CalibrationStore,
 ) -> tuple[Capture, ...]:
     """Measure one or several options in one session: open everything, conduct the protocol.
 
     Jobs have one bench, device, workload and protocol. Everything that comes in reaches the
-    sink of each job at once, so a failure loses nothing. Raises the family of whatever fails;
+    sink of each job at once, so a failure loses nothing. What the lab's ``calibrations`` know
+    of the meter is applied and kept with each capture. Raises the family of whatever fails;
     the meter and the agent are stopped in any case. Returns a capture for each job.
     """
     first, everyone = jobs[0], Tee(sinks)
@@ -60,10 +67,14 @@ def measure(
         board = stack.enter_context(open_board(bench))
         if bench.line:
             board.open_line(bench.line)
-        when, circuit = timebase(), wiring(bench, device)
+        when = timebase()
+        occasion = Occasion(first.instrument, bench, meter.identity, when.anchor_utc[:10])
+        known = calibrated(calibrations, occasion, SetUp(setup, wiring(bench, device)))
+        setup, circuit = known.setup, known.wiring
         everyone.event("timebase", when)
         everyone.event("wiring", circuit)
         everyone.event("meter", {"identity": meter.identity, "setup": setup})
+        everyone.event("calibrations", known.channels)
         options = [
             _load(board, slot, job, files, sink, meter_emulated=meter.identity.emulated)
             for slot, (job, files, sink) in enumerate(zip(jobs, models, sinks, strict=True))
@@ -79,7 +90,7 @@ def measure(
                 options=len(options),
             )
         )
-        conductor = Conductor(board, options, acquisition, watch, when, circuit)
+        conductor = Conductor(board, options, acquisition, watch, when, circuit, known.channels)
         conductor.conduct()
         trace = acquisition.finish()
     return tuple(conductor.capture(option, trace) for option in options)

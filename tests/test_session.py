@@ -15,6 +15,7 @@ from powerlab.errors import ConfigError, InstrumentError, TargetError
 from powerlab.job import Job, labels
 from powerlab.records import Evidence, Phase, SampleBlock, Telemetry
 from powerlab.session import finish, measure
+from powerlab.store.calibrations import CalibrationStore
 
 BRIEF = {"idle_s": 1.5, "warm_up_limit_s": 0.6, "runs": 3, "run_s": 1.2, "marker_s": 0.0}
 UNHURRIED = {**BRIEF, "idle_s": 3.0, "warm_up_limit_s": 2.0, "runs": 3, "run_s": 7.0}
@@ -62,7 +63,12 @@ def run_all(
             )
             for (runtime, batch), label in zip(options, labels(options), strict=True)
         ]
-        captures = measure(jobs, sinks=sinks or [Recorder() for _ in jobs], progress=lambda _: None)
+        captures = measure(
+            jobs,
+            sinks=sinks or [Recorder() for _ in jobs],
+            progress=lambda _: None,
+            calibrations=CalibrationStore(Path("no lab")),
+        )
         return [
             finish(job, capture, emulated.truth, slot)
             for slot, (job, capture) in enumerate(zip(jobs, captures, strict=True))
@@ -253,7 +259,12 @@ def test_what_could_be_possible_is_recorded_of_real_boards_only(monkeypatch, emu
     )
     sinks = [Recorder(), Recorder()]
     with pytest.raises(TargetError, match="no room"):
-        measure([job, job], sinks=sinks, progress=lambda _: None)
+        measure(
+            [job, job],
+            sinks=sinks,
+            progress=lambda _: None,
+            calibrations=CalibrationStore(Path("no lab")),
+        )
     assert stub.lines == ["gpiochip0:17"]
     told = dict(sinks[0].events)
     if emulated:

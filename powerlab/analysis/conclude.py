@@ -14,6 +14,7 @@ from powerlab.analysis.marking import residual_ns
 from powerlab.findings import Severity
 from powerlab.records import (
     Aligned,
+    CalibrationUsed,
     Capture,
     Evidence,
     MeterSummary,
@@ -85,4 +86,9 @@ def _meter_summary(capture: Capture, done: Estimate) -> MeterSummary:
         lost=int(lost),
         gap_s=math.fsum(run.gap_s for run in done.energies.runs),
         rate_hz=len(capture.trace.flags) / span_s if span_s > 0 else 0.0,
+        calibrations=tuple(
+            CalibrationUsed(item.channel, item.correction.certificate, item.performed, item.due)
+            for item in capture.calibrations
+            if item.correction is not None
+        ),
     )

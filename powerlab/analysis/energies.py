@@ -8,34 +8,30 @@ samples are reduced beforehand (``reduction``); an evaluation is arithmetic on w
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from powerlab.analysis.clocks import clock_at
-from powerlab.analysis.dense import BLOCK
-from powerlab.analysis.electrics import Circuit, boundary_power, nominal_circuit, power_weights
+from powerlab.analysis.electrics import Circuit, nominal_circuit, power_weights
 from powerlab.analysis.gaps import gap_limit_j
-from powerlab.analysis.integrate import PowerTrace, mean_inside, power_trace, standard_error
+from powerlab.analysis.integrate import PowerTrace, standard_error
 from powerlab.analysis.passes import pass_energies
+from powerlab.analysis.readings import Levels, corrected_readings, usable_samples
 from powerlab.analysis.reduction import Readings, WindowTerms, reduce_windows
 from powerlab.analysis.timeline import Timeline, timeline
 from powerlab.records import (
     Aligned,
-    Averaging,
     Capture,
     FloatArray,
     PassEnergies,
     RunClock,
     SampleClock,
-    SampleFlag,
     Window,
     WindowEnergy,
     freeze_arrays,
 )
 from powerlab.units import NS_PER_S, nanoseconds
-
-UNUSABLE = SampleFlag.LOST | SampleFlag.OVERRANGE | SampleFlag.SATURATED | SampleFlag.NOT_AVAILABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +76,12 @@ class Energies:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A capture made ready for evaluation: what does not depend on the corrections.
+    """A capture made ready for evaluation: what does not depend on the inputs.
 
-    ``terms`` are those of unshifted samples; ``u_idles_w`` has the noise of each idle level,
-    ``clocks`` and ``passes`` have what is told of each run besides its energy.
+    ``readings`` are corrected where a calibration applies; ``levels`` has what the meter told
+    on each channel of which that is so. ``terms`` are those of unshifted samples;
+    ``u_idles_w`` has the noise of each idle level, ``clocks`` and ``passes`` have what is told
+    of each run besides its energy.
     """
 
     capture: Capture
@@ -91,6 +89,7 @@ class Model:
     timeline: Timeline
     readings: Readings
     active_current_a: float
+    levels: dict[str, Levels]
     terms: WindowTerms
     u_idles_w: FloatArray
     clocks: tuple[RunClock, ...]
@@ -124,19 +123,17 @@ class Model:
 
 def build_model(capture: Capture, aligned: Aligned) -> Model:
     """Prepare a capture: which samples count, what power each tells, and their sums."""
-    usable = (aligned.flags & UNUSABLE) == 0
-    for channel in aligned.values.T:
-        usable &= np.isfinite(channel)
-    when = timeline(capture, aligned)
-    readings, active_a = _readings(capture, aligned, usable, when)
-    power = readings.power
-    terms = reduce_windows(readings, when, lag_ns=_lag_ns(capture))
+    usable, when = usable_samples(aligned), timeline(capture, aligned)
+    corrected = corrected_readings(capture, aligned, usable, when)
+    power = corrected.readings.power
+    terms = reduce_windows(corrected.readings, when, lag_ns=_lag_ns(capture))
     return Model(
         capture=capture,
         aligned=aligned,
         timeline=when,
-        readings=readings,
-        active_current_a=active_a,
+        readings=corrected.readings,
+        active_current_a=corrected.active_current_a,
+        levels=corrected.levels,
         terms=terms,
         u_idles_w=np.array(
             [standard_error(power.power_w[power.inside(*span)]) for span in when.idle]
@@ -146,26 +143,6 @@ def build_model(capture: Capture, aligned: Aligned) -> Model:
         gap_limit_j=gap_limit_j(power, when, terms.gaps),
         unusable_inside=_touching(aligned.clock, ~usable, when),
     )
-
-
-def _readings(
-    capture: Capture, aligned: Aligned, usable: np.ndarray, when: Timeline
-) -> tuple[Readings, float]:
-    """Get the usable samples with their power, and the mean current under load as read."""
-    setup, wiring = capture.trace.setup, capture.wiring
-    point_ns = nanoseconds(setup.interval_s) if setup.averaging is Averaging.POINT else 0
-    values = aligned.values if usable.all() else aligned.values[usable]
-    trace = power_trace(aligned.clock, values[:, 0], usable, point_ns)
-    active_a = 0.0
-    if "current" in setup.channels:
-        current = replace(trace, power_w=values[:, setup.channels.index("current")])
-        means = np.array([mean_inside(current, run.start_ns, run.stop_ns)[0] for run in when.runs])
-        known = means[np.isfinite(means)]
-        active_a = float(known.mean()) if len(known) else math.nan
-    circuit, power_w = nominal_circuit(setup, wiring), np.empty(len(values))
-    for block in (slice(at, at + BLOCK) for at in range(0, len(values), BLOCK)):
-        power_w[block] = boundary_power(values[block], setup, wiring, circuit, active_a)
-    return Readings(values, setup, replace(trace, power_w=power_w)), active_a
 
 
 def _touching(clock: SampleClock, wanted: np.ndarray, when: Timeline) -> int:

@@ -101,9 +101,10 @@ def _systematic(
                 values.append(
                     component(
                         item.name,
-                        "B",
+                        "B" if item.dof is None else "A",
                         change,
                         item.distribution,
+                        dof=item.dof,
                         source=item.source,
                         input_=item.input,
                     )

@@ -12,9 +12,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+
+from powerlab.analysis.calibration.correction import corrected_values
+from powerlab.analysis.calibration.inputs import calibration_inputs
 from powerlab.analysis.energies import Inputs, Model
+from powerlab.analysis.readings import Levels
 from powerlab.analysis.uncertainty import rectangular
-from powerlab.records import Capture, Distribution
+from powerlab.records import Accuracy, Capture, Distribution
+from powerlab.records.correction import ChannelCalibration
 
 HOST_CLOCK_LIMIT_PPM = 50.0
 """A computer's crystal against the true second (method section 1.3)."""
@@ -24,7 +30,8 @@ HOST_CLOCK_LIMIT_PPM = 50.0
 class Perturbation:
     """One input of the model: its standard uncertainty, and the inputs moved by ``+x``.
 
-    ``input`` is its identity in the world (see ``records.Component``).
+    ``input`` is its identity in the world (see ``records.Component``); ``dof`` are the degrees
+    of freedom of ``u``, None where it is known.
     """
 
     name: str
@@ -33,11 +40,12 @@ class Perturbation:
     source: str
     input: str
     moved: Callable[[float], Inputs]
+    dof: float | None = None
 
 
 def perturbations(model: Model, inputs: Inputs, u_idle_w: float) -> Iterable[Perturbation]:
     """Yield all inputs around a setting of them; ``u_idle_w`` is that of the idle level."""
-    yield from _meter(model.capture, inputs)
+    yield from _meter(model, inputs)
     yield from _circuit(model.capture, inputs)
     yield from _time(model, inputs)
     yield Perturbation(
@@ -80,23 +88,65 @@ def _idle_phases(capture: Capture) -> str:
     return f"{capture.timebase.boot_id}/{first}/idle level"
 
 
-def _meter(capture: Capture, inputs: Inputs) -> Iterable[Perturbation]:
-    """Yield the meter's specified limits."""
-    setup = capture.trace.setup
+def _meter(model: Model, inputs: Inputs) -> Iterable[Perturbation]:
+    """Yield what a channel's calibration leaves open, or else the meter's specified limits."""
+    setup = model.capture.trace.setup
+    calibrated = {item.channel: item for item in model.capture.calibrations if item.correction}
     for channel, limit in zip(setup.channels, setup.accuracy, strict=True):
-        source = "estimate: " + limit.source if limit.estimated else limit.source
-        for what, half_width, moved in (
-            ("gain", limit.gain_limit, _with_gain),
-            ("offset", limit.offset_limit, _with_offset),
-        ):
-            yield Perturbation(
-                f"meter {channel} {what}",
-                rectangular(half_width),
-                Distribution.RECTANGULAR,
-                source,
-                f"{_range(capture, channel)}/{what}",
-                partial(moved, inputs, channel),
-            )
+        if channel in calibrated:
+            yield from _calibrated(calibrated[channel], model.levels[channel], inputs)
+        else:
+            yield from _specified(model.capture, channel, limit, inputs)
+
+
+def _specified(
+    capture: Capture, channel: str, limit: Accuracy, inputs: Inputs
+) -> Iterable[Perturbation]:
+    source = "estimate: " + limit.source if limit.estimated else limit.source
+    for what, half_width, moved in (
+        ("gain", limit.gain_limit, _with_gain),
+        ("offset", limit.offset_limit, _with_offset),
+    ):
+        yield Perturbation(
+            f"meter {channel} {what}",
+            rectangular(half_width),
+            Distribution.RECTANGULAR,
+            source,
+            f"{_range(capture, channel)}/{what}",
+            partial(moved, inputs, channel),
+        )
+
+
+def _calibrated(
+    calibration: ChannelCalibration, levels: Levels, inputs: Inputs
+) -> Iterable[Perturbation]:
+    """Yield the inputs of a correction, each as the line through its error at both levels.
+
+    An error is a function of the reading. Power is idle and active by turns, and the line is
+    exact at the mean of either; what it bends between them is too small to count.
+    """
+    correction, channel = calibration.correction, calibration.channel
+    if correction is None or not math.isfinite(levels.idle + levels.active):
+        return
+    told = np.array([levels.idle, levels.active])
+    value = corrected_values(correction, told, calibration.use)
+    for item in calibration_inputs(correction, calibration.use):
+        error = item.error(told)
+        gain = float((error[1] - error[0]) / (value[1] - value[0])) if value[1] != value[0] else 0.0
+        yield Perturbation(
+            item.name,
+            1.0,
+            item.distribution,
+            item.source,
+            item.input,
+            partial(_with_line, inputs, channel, gain, float(error[1] - gain * value[1])),
+            dof=item.dof,
+        )
+
+
+def _with_line(inputs: Inputs, channel: str, gain: float, offset: float, times: float) -> Inputs:
+    circuit = inputs.circuit.with_gain(channel, 1 + times * gain)
+    return replace(inputs, circuit=circuit.with_offset(channel, times * offset))
 
 
 def _with_gain(inputs: Inputs, channel: str, error: float) -> Inputs:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 
 from powerlab.analysis.estimate import Estimate, first_stage_plan
+from powerlab.analysis.judge_calibration import calibration_findings
 from powerlab.analysis.judge_samples import sample_findings, too_few_samples
 from powerlab.analysis.latencies import latency_findings
 from powerlab.analysis.plausibility import energy_findings, throughput_findings
@@ -30,6 +31,7 @@ def judge(capture: Capture, done: Estimate, price: Price | None) -> tuple[Findin
         *sample_findings(capture, done),
         *_wiring(capture, done),
         *_accuracy(capture),
+        *calibration_findings(capture, done),
         *watch(capture, done.model.aligned, done.model, done.energies),
         *_plausibility(capture, done),
         *_latency(done),
@@ -140,7 +142,12 @@ def _wiring(capture: Capture, done: Estimate) -> Iterable[Finding]:
 
 
 def _accuracy(capture: Capture) -> Iterable[Finding]:
-    estimated = [limit.quantity for limit in capture.trace.setup.accuracy if limit.estimated]
+    calibrated = {item.channel for item in capture.calibrations if item.correction}
+    estimated = [
+        limit.quantity
+        for limit in capture.trace.setup.accuracy
+        if limit.estimated and limit.quantity not in calibrated
+    ]
     if estimated:
         yield Finding(
             code="accuracy-estimated",

@@ -73,6 +73,7 @@ class Bench(Model):
 
     ``host`` is an ssh alias or ``user@host[:port]``, or ``local`` for this computer.
     ``ssh_config`` names a configuration file given to ``ssh -F`` ("none" for none at all).
+    ``room_temperature_c`` is that around the meter, which its calibration depends on.
     ``line`` is the board's GPIO that is wired to a meter's ``line_input``. ``calibration``
     says what ``powerlab calibrate`` finds there.
     """
@@ -84,6 +85,7 @@ class Bench(Model):
     identity_file: str = ""
     known_hosts_file: str = ""
     boundary: Literal["board", "dc", "wall"] = "board"
+    room_temperature_c: float | None = None
     line: Annotated[str, AfterValidator(_gpio)] = ""
     meter: tuple[BenchMeter, ...] = Field(min_length=1)
     supply: BenchSupply | None = None

@@ -12,7 +12,8 @@ from urllib.parse import unquote
 import click
 
 from powerlab.analysis.calibration.plan import CalibrationPlan
-from powerlab.calibrate import (
+from powerlab.calibration.bench import OpenBench
+from powerlab.calibration.conduct import (
     Occasion,
     conduct,
     journal_plan,
@@ -20,10 +21,9 @@ from powerlab.calibrate import (
     resumed_plan,
     steps_taken,
 )
-from powerlab.calibrate_bench import OpenBench
-from powerlab.calibrate_record import Subject, build_record, weak_references
-from powerlab.calibrate_worth import Worth, worths
-from powerlab.catalog.instrument_profile import InstrumentProfile
+from powerlab.calibration.record import build_record, weak_references
+from powerlab.calibration.subject import Subject
+from powerlab.calibration.worth import Worth, useless, worths
 from powerlab.cli._calibration_bench import Planned, opened, prepare
 from powerlab.cli._calibration_options import (
     Wanted,
@@ -37,7 +37,7 @@ from powerlab.cli._calibration_view import point_text, time_text
 from powerlab.cli._progress import View
 from powerlab.errors import ConfigError, Interrupted, InvalidMeasurement, PowerlabError
 from powerlab.findings import Finding, Severity
-from powerlab.records.calibration import CalibrationRecord
+from powerlab.records.calibration import CalibrationRecord, Laboratory
 from powerlab.store.archive import run_root
 from powerlab.store.calibration_file import file_name
 from powerlab.store.calibration_journal import CalibrationJournal
@@ -53,7 +53,6 @@ class Calibrated:
 
     record: CalibrationRecord
     path: Path
-    profile: InstrumentProfile
     worths: tuple[Worth, ...]
     damaged: tuple[Finding, ...]
 
@@ -93,11 +92,12 @@ def calibrate(wanted: Wanted, lab: Path | None, view: View) -> Calibrated:
             found = replace(found, terms=(*stated, *found.terms))
             past = store.of(profile.id, bench.serial)
             record = build_record(_subject(planned, bench), found, references, past)
-            _check_valid(record)
+            worth = worths(record)
+            _check_valid([*record.findings, *useless(worth)])
             path = store.save(record)
             journal.discard()
     damaged = store.damaged(profile.id, record.serial)
-    return Calibrated(record, path, profile, worths(record, profile), damaged)
+    return Calibrated(record, path, worth, damaged)
 
 
 def _journal(planned: Planned, bench: OpenBench, place: Path) -> CalibrationJournal:
@@ -198,18 +198,22 @@ def _subject(planned: Planned, bench: OpenBench) -> Subject:
         profile=planned.named.meter.profile,
         serial=bench.serial,
         firmware=bench.meter.identity.firmware,
+        resource=bench.meter.identity.resource,
+        condition=wanted.condition,
         emulated=bench.emulated,
         performed=performed,
         due=due_date(wanted, performed),
         operator=section.operator if wanted.operator is None else wanted.operator,
+        laboratory=Laboratory(wanted.laboratory, wanted.place, wanted.country),
+        customer=wanted.customer,
         environment=environment(wanted),
         cable_set=section.cable_set if wanted.cable_set is None else wanted.cable_set,
     )
 
 
-def _check_valid(record: CalibrationRecord) -> None:
+def _check_valid(findings: Sequence[Finding]) -> None:
     """Raise InvalidMeasurement where a blocking finding forbids the use of a calibration."""
-    blocking = [item for item in record.findings if item.severity is Severity.BLOCKING]
+    blocking = [item for item in findings if item.severity is Severity.BLOCKING]
     if blocking:
         raise InvalidMeasurement(
             "the calibration is not valid and was not saved: "

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from powerlab.analysis.calibration.plan import CalibrationPlan
-from powerlab.calibrate_bench import Instrument, Instruments, OpenBench, open_bench
-from powerlab.calibrate_reference import Believed, believed
+from powerlab.calibration.bench import Instrument, Instruments, OpenBench, open_bench
+from powerlab.calibration.conduct import TAKE_OUT
+from powerlab.calibration.reference import Believed, believed
 from powerlab.catalog.bench_profile import BenchMeter
 from powerlab.catalog.layers import Catalog, load_catalog
 from powerlab.cli._calibration_options import (
@@ -106,7 +107,7 @@ def _emulated_ones(catalog: Catalog, wanted: Wanted) -> Instruments:
         supply=model(supply) if supply else None,
         supply_v=None if supply else fixed or EMULATED_V,
         least_v=wanted.least_voltage,
-        ask=lambda _: None,  # an emulated bench is wired as each pass needs it
+        ask=lambda _: None,  # answered once the bench is there
     )
 
 
@@ -152,6 +153,11 @@ def _emulated(planned: Planned) -> Iterator[Instruments]:
     ) as bench:
         label = wanted.serial or bench.meter.serial or bench.loop.units["meter"].serial
         at = bench.meter.model_copy(update={"serial": label})
+
+        def ask(task: str) -> None:  # each pass finds its wiring there already, but for this
+            if task == TAKE_OUT:
+                bench.take_out_reference()
+
         yield replace(
             named,
             meter=replace(named.meter, at=at),
@@ -161,4 +167,5 @@ def _emulated(planned: Planned) -> Iterator[Instruments]:
             ),
             load=replace(named.load, at=bench.load),
             supply=replace(named.supply, at=bench.supply) if named.supply is not None else None,
+            ask=ask,
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from powerlab.analysis.calibration.control import normalised_error
 from powerlab.analysis.calibration.forms import physical
 from powerlab.analysis.calibration.plan import UNITS
-from powerlab.calibrate_worth import Worth
+from powerlab.calibration.worth import Worth
 from powerlab.cli._calibration_view import points_at, with_worth
 from powerlab.findings import Finding
 from powerlab.records.calibration import CalibrationRecord, StepResponse

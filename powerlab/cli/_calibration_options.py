@@ -13,8 +13,8 @@ from pathlib import Path
 import click
 
 from powerlab.analysis.calibration.setup_terms import CABLE_LOOP
-from powerlab.calibrate_bench import QUANTITIES, Instrument, Instruments
-from powerlab.calibrate_sources import Ask
+from powerlab.calibration.bench import QUANTITIES, Instrument, Instruments
+from powerlab.calibration.sources import Ask
 from powerlab.catalog.bench_profile import Bench, BenchCalibration, BenchMeter
 from powerlab.catalog.instrument_profile import InstrumentProfile
 from powerlab.catalog.layers import Catalog
@@ -51,7 +51,13 @@ class Wanted:
     readings: int
     steps: int
     operator: str | None
+    laboratory: str
+    place: str
+    country: str
+    customer: str
+    condition: str
     temperature: str | None
+    humidity: float | None
     cable_set: str | None
     cable_ohm: str | None
     least_voltage: float
@@ -189,8 +195,9 @@ def defaults(catalog: Catalog, wanted: Wanted) -> BenchCalibration:
 
 def environment(wanted: Wanted) -> Environment:
     """Read ``--temperature 23.5±0.5``; NaN where nothing was said. Raises ConfigError."""
+    humidity = math.nan if wanted.humidity is None else wanted.humidity
     if wanted.temperature is None:
-        return Environment(math.nan, math.nan, math.nan)
+        return Environment(math.nan, math.nan, humidity)
     match = _DEGREES.fullmatch(wanted.temperature.strip())
     if match is None:
         raise ConfigError(
@@ -198,7 +205,7 @@ def environment(wanted: Wanted) -> Environment:
             hint="write degrees Celsius and their standard uncertainty, such as 23.5±0.5",
         )
     u_c = float(match[2]) if match[2] else math.nan
-    return Environment(float(match[1]), u_c, math.nan)
+    return Environment(float(match[1]), u_c, humidity)
 
 
 def today() -> str:

@@ -9,9 +9,7 @@ from typing import Any
 
 import click
 
-from powerlab.calibrate_worth import worths
-from powerlab.catalog.instrument_profile import InstrumentProfile
-from powerlab.catalog.layers import load_catalog
+from powerlab.calibration.worth import worths
 from powerlab.cli._calibrating import calibrate, lab_of
 from powerlab.cli._calibration_json import check_document, record_document
 from powerlab.cli._calibration_options import Wanted, today
@@ -25,18 +23,16 @@ from powerlab.errors import ConfigError, PowerlabError, UnknownId
 from powerlab.records.calibration import CalibrationRecord
 from powerlab.store.calibration_file import read_calibration
 from powerlab.store.calibrations import FOLDER
-from powerlab.store.certified import Laboratory, item_of
 from powerlab.store.dcc_write import dcc_bytes
 from powerlab.store.manifest import discard, write_atomically
 
 
 @dataclass(frozen=True, slots=True)
 class Papers:
-    """What is to be written of a calibration, and who issues it."""
+    """What is to be written of a calibration, and in which language."""
 
     certificate: Path | None
     dcc: Path | None
-    laboratory: str
     lang: str
 
     def check(self) -> None:
@@ -49,23 +45,18 @@ class Papers:
         if self.dcc is not None:
             check_output_file(self.dcc, "--dcc")
 
-    def write(
-        self, record: CalibrationRecord, profile: InstrumentProfile, lab: Path, view: View
-    ) -> list[str]:
+    def write(self, record: CalibrationRecord, view: View) -> list[str]:
         """Write what is wanted and get a line for each file. Raises ReportError, OSError."""
-        item, laboratory = item_of(profile), Laboratory(self.laboratory or lab.name)
         lines = []
         if self.dcc is not None:
-            content = dcc_bytes(record, item, laboratory)
+            content = dcc_bytes(record)
             write_atomically(self.dcc, lambda path: discard(path.write_bytes(content)))
             lines.append(f"DCC     {self.dcc}")
         if self.certificate is not None:
             from powerlab.report.certificate import write_certificate  # noqa: PLC0415  seconds
 
             view.note("writing the certificate")
-            write_certificate(
-                self.certificate, record=record, item=item, laboratory=laboratory, lang=self.lang
-            )
+            write_certificate(self.certificate, record=record, lang=self.lang)
             lines.append(f"certificate  {self.certificate}")
         return lines
 
@@ -95,7 +86,7 @@ def act(
     else:
         click.echo(record_text(done.record, done.worths, done.path))
     try:
-        lines = papers.write(done.record, done.profile, lab_of(lab), view)
+        lines = papers.write(done.record, view)
     except PowerlabError as error:
         error.add_note(
             f"the calibration is kept in {done.path}; `powerlab calibrate --show "
@@ -122,14 +113,13 @@ def look(lab: Path | None, show: str | None, papers: Papers, *, as_json: bool) -
         _list(place, as_json=as_json)
         return
     path, record = _found(place, show)
-    profile = load_catalog(lab).instrument(record.instrument)
     papers.check()
-    worth = worths(record, profile)
+    worth = worths(record)
     if as_json:
         print_json(record_document(record, worth, path))
     else:
         click.echo(record_text(record, worth, path))
-    for line in papers.write(record, profile, place, open_view(quiet=is_quiet())):
+    for line in papers.write(record, open_view(quiet=is_quiet())):
         if not as_json:
             click.echo(line)
 

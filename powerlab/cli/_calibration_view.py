@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from powerlab.analysis.calibration.control import BASELINE, control_limits, normalised_error
 from powerlab.analysis.calibration.forms import physical
 from powerlab.analysis.calibration.plan import UNITS
-from powerlab.calibrate_worth import Worth
+from powerlab.calibration.worth import Worth
 from powerlab.cli._style import columns, folded
 from powerlab.findings import Finding
 from powerlab.records.calibration import (
@@ -22,10 +22,10 @@ from powerlab.records.calibration import (
 )
 from powerlab.records.correction import Candidate, Correction, CorrectionForm, CorrectionModel
 from powerlab.store.certified import is_emulated
-from powerlab.units import with_uncertainty
+from powerlab.units import prefixed, with_uncertainty
 
 if TYPE_CHECKING:
-    from powerlab.calibrate import Progress
+    from powerlab.calibration.conduct import Progress
     from powerlab.cli._known_load import KnownLoad
 
 EMULATED = "EMULATED: not a calibration. Meter, reference and load are models."
@@ -235,6 +235,6 @@ def _chart(outcome: KnownLoad) -> str:
     if count <= BASELINE:
         return f"check {count} of this load; the control chart has limits after {BASELINE}"
     limits = control_limits([item.point for item in outcome.chart])
-    return (
-        f"check {count} of this load; control limits {limits.low:+.3g} to {limits.high:+.3g} {unit}"
-    )
+    factor, shown = prefixed(max(abs(limits.low), abs(limits.high)), unit)
+    ends = f"{limits.low * factor:+.3g} to {limits.high * factor:+.3g} {shown}"
+    return f"check {count} of this load; control limits {ends}"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from powerlab.analysis.calibration.control import check_control
 from powerlab.analysis.calibration.plan import Step
-from powerlab.calibrate import Occasion, take_points
-from powerlab.calibrate_worth import control_point
+from powerlab.calibration.conduct import Occasion, take_points
+from powerlab.calibration.worth import control_point
 from powerlab.cli._calibrating import lab_of
 from powerlab.cli._calibration_bench import opened, prepare
 from powerlab.cli._calibration_options import Wanted, today
@@ -66,7 +66,6 @@ def check_known_load(wanted: Wanted, lab: Path | None, view: View) -> tuple[Know
             point,
             found.record,
             found.correction,
-            instrument,
             references[leg.reference].error(leg),
             on=today(),
         )

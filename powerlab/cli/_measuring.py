@@ -20,6 +20,7 @@ from powerlab.errors import Interrupted
 from powerlab.job import Job, labels
 from powerlab.records import Evidence, Truth
 from powerlab.store.archive import run_root
+from powerlab.store.calibrations import CalibrationStore
 from powerlab.store.manifest import RECORDING
 from powerlab.store.run_folder import RunWriter
 
@@ -63,7 +64,12 @@ def measure_all(plan: Plan, view: View) -> Iterator[Outcome]:
             jobs.append(replace(job, run=writer.run))
         view.note("preparing the model, the meter and the board")
         with view.live() as update:
-            captures = session.measure(jobs, sinks=writers, progress=update)
+            captures = session.measure(
+                jobs,
+                sinks=writers,
+                progress=update,
+                calibrations=CalibrationStore(plan.root.parent),
+            )
         parts = zip(jobs, writers, captures, strict=True)
         for slot, (job, writer, capture) in enumerate(parts):
             finished = session.finish(job, capture, truth, slot)

@@ -8,7 +8,7 @@ from pathlib import Path
 from powerlab.cli._style import columns, folded
 from powerlab.errors import InvalidMeasurement
 from powerlab.findings import Severity
-from powerlab.records import Evidence, Quantity, Result
+from powerlab.records import CalibrationUsed, Evidence, Quantity, Result
 from powerlab.units import with_uncertainty
 
 BUDGET_LINES = 5
@@ -97,6 +97,18 @@ def _head(result: Result) -> Iterator[str]:
         f"{request.instrument} on bench {request.bench}, energy at the boundary "
         f"{result.boundary.value}; ± is the half-width of the 95 % interval"
     )
+    for certificate, used in _by_certificate(result).items():
+        yield (
+            f"calibrated by {certificate} of {used[0].performed}, due {used[0].due}: "
+            + " and ".join(item.channel for item in used)
+        )
+
+
+def _by_certificate(result: Result) -> dict[str, list[CalibrationUsed]]:
+    grouped: dict[str, list[CalibrationUsed]] = {}
+    for item in result.meter.calibrations:
+        grouped.setdefault(item.certificate, []).append(item)
+    return grouped
 
 
 def _quantities(result: Result, *, factors: bool) -> Iterator[str]:

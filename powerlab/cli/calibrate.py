@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,14 @@ def _percentages(_ctx: click.Context, _option: click.Parameter, text: str) -> tu
     if not parts or parts[0] <= 0 or parts[-1] > 1 or len(set(parts)) < len(parts):
         raise click.BadParameter("write per cent of the range, each once, such as 10,30,50,70,90")
     return tuple(parts)
+
+
+def _country(_ctx: click.Context, _option: click.Parameter, text: str) -> str:
+    """Read two letters, none where nothing was given."""
+    code = text.strip().upper()
+    if code and not re.fullmatch("[A-Z]{2}", code):
+        raise click.BadParameter("write the two letters of ISO 3166-1, such as DE")
+    return code
 
 
 _FILE = click.Path(path_type=Path)
@@ -73,7 +82,15 @@ _FILE = click.Path(path_type=Path)
 )  # fmt: skip
 @click.option("--operator", metavar="NAME", help="Who calibrates.")
 @click.option("--laboratory", default="", metavar="NAME", help="Who issues the certificate.")
+@click.option("--place", default="", metavar="TEXT", help="Where the laboratory is.")
+@click.option(
+    "--country", default="", metavar="CC", callback=_country,
+    help="The laboratory's country by its two letters, such as DE.",
+)  # fmt: skip
+@click.option("--customer", default="", metavar="NAME", help="Whose meter it is, if not its own.")
+@click.option("--condition", default="", metavar="TEXT", help="The state in which the meter came.")
 @click.option("--temperature", metavar="T±U", help="Degrees Celsius around the meter.")
+@click.option("--humidity", type=click.FloatRange(0, 100), metavar="P", help="Relative, in %.")
 @click.option("--cable-set", metavar="NAME", help="The leads between meter and board.")
 @click.option("--cable-ohm", metavar="R±U", help="Their loop resistance, if it is known.")
 @click.option(
@@ -97,7 +114,6 @@ def command(  # noqa: PLR0917 - click passes by name
     certificate: Path | None,
     dcc: Path | None,
     show: str | None,
-    laboratory: str,
     lang: str,
     lab: Path | None,
     *,
@@ -117,7 +133,7 @@ def command(  # noqa: PLR0917 - click passes by name
     from powerlab.cli import _calibration_verbs as verbs  # noqa: PLC0415
 
     options.pop("quiet")
-    papers = verbs.Papers(certificate, dcc, laboratory, lang)
+    papers = verbs.Papers(certificate, dcc, lang)
     if listed or show is not None:
         verbs.look(lab, show, papers, as_json=as_json)
         return

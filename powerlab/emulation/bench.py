@@ -177,7 +177,7 @@ def _describe(
             BenchMeter(
                 model=instrument.id,
                 resource=str(wire["resource"]),
-                serial=str(wire["serial"]),
+                serial=context.serial,  # where an instrument tells none, the label on it does
                 measures=instrument.quantities,
                 cable_ohm=section.cable_ohm,
                 u_cable_ohm=section.u_cable_ohm,

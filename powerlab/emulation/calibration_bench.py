@@ -19,7 +19,7 @@ from powerlab.catalog.device_profile import DeviceProfile
 from powerlab.catalog.instrument_profile import InstrumentProfile
 from powerlab.catalog.layers import Catalog
 from powerlab.emulation.bench import EMULATORS, PREFIX
-from powerlab.emulation.circuit import LOAD, SUPPLY, History, draw_circuit
+from powerlab.emulation.circuit import BRIDGE, LOAD, SUPPLY, History, draw_circuit
 from powerlab.emulation.faults import Fault, parse_faults
 from powerlab.emulation.process import EmulatorContext, EmulatorProcess, emulated_serial
 from powerlab.emulation.set_points import SetPointFile, SetPointTail, point_path
@@ -28,6 +28,7 @@ from powerlab.emulation.tapped_meter import Unit
 from powerlab.errors import ConfigError, SetupError
 from powerlab.records import FloatArray, Int64Array, freeze_arrays
 from powerlab.records.correction import REFERENCE_TEMPERATURE_C, CommonError
+from powerlab.units import now_ns
 
 METER, REFERENCE = "meter", "reference"
 SOURCE_V = 12.0
@@ -74,6 +75,10 @@ class EmulatedCalibrationBench:
         volts = circuit.voltage(history, at_ns, self.loop.taps_ohm[name])
         return TrueValues(circuit.current(history, at_ns), volts)
 
+    def take_out_reference(self) -> None:
+        """Join meter and load without the first reference, as from now on."""
+        SetPointFile(point_path(self.directory, BRIDGE)).publish(now_ns(), 0.0)
+
     def history(self) -> History:
         """Get what load and supply were set to so far."""
         return SetPointTail(self.loop.points, self.loop.circuit.source_v).poll()
@@ -115,7 +120,7 @@ def emulated_calibration_bench(
     directory = Path(tempfile.mkdtemp(prefix=PREFIX))
     started: list[EmulatorProcess] = []
     try:
-        for name in (LOAD, SUPPLY):
+        for name in (LOAD, SUPPLY, BRIDGE):
             SetPointFile.create(point_path(directory, name))
         loop = _loop(directory, profiles, units, source_v if supply_id is None else 0.0)
         for name, profile in profiles.items():
@@ -192,6 +197,7 @@ def _loop(
         profiles.get(SUPPLY),
         source_v=source_v,
         loop_ohm=loop_ohm,
+        reference_ohm=reference_ohm + CABLE_OHM,
     )
     ends = {LOAD: loop_ohm, SUPPLY: 0.0}
     taps = {name: ends.get(name, tap_ohm) for name in profiles}

@@ -24,7 +24,8 @@ from powerlab.units import NS_PER_S
 NOISE_CELL_NS = 100_000_000
 """How long the load's noise stays as it is: slow enough that meters in series see the same."""
 
-LOAD, SUPPLY = "load", "supply"
+LOAD, SUPPLY, BRIDGE = "load", "supply", "bridge"
+"""Who changes the loop: the load, the source, and who takes the first reference out of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class History:
     ``t_ns`` int64 ``(n,)`` rising on the host's clock; ``load_a`` the current that the load
     truly aims at (0 with its input off), ``source_v`` and ``limit_a`` what the source truly
     aims at and the most it delivers, float64 ``(n,)`` each. ``first_v`` holds before the first
-    instant, with the load off.
+    instant, with the load off. From ``bridged_ns`` on the first reference is out of the loop,
+    None for never.
     """
 
     t_ns: Int64Array
@@ -42,6 +44,7 @@ class History:
     source_v: FloatArray
     limit_a: FloatArray
     first_v: float
+    bridged_ns: int | None = None
 
     def __post_init__(self) -> None:
         freeze_arrays(self)
@@ -52,6 +55,7 @@ class History:
         load: Iterable[tuple[int, float, float]],
         supply: Iterable[tuple[int, float, float]] = (),
         first_v: float = 0.0,
+        bridged_ns: int | None = None,
     ) -> Self:
         """Join what load and supply did: ``(t_ns, aim, limit)``, each in rising order."""
         changes = sorted(
@@ -73,7 +77,14 @@ class History:
             source_v=np.array([row[2] for row in rows], dtype=np.float64),
             limit_a=np.array([row[3] for row in rows], dtype=np.float64),
             first_v=first_v,
+            bridged_ns=bridged_ns,
         )
+
+    def bridged(self, at_ns: Int64Array) -> FloatArray:
+        """Get 1 at instants at which the first reference is out of the loop, else 0."""
+        if self.bridged_ns is None:
+            return np.zeros(at_ns.shape)
+        return np.asarray(at_ns >= self.bridged_ns, dtype=np.float64)
 
     @property
     def first_draw_ns(self) -> int | None:
@@ -153,7 +164,8 @@ class Circuit:
     ``on_ohm``: what the source cannot drive through both is not drawn. Current settles with
     ``settle_s``; ``drift`` is the fraction by which it wanders with ``drift_time_s``, and
     ``noise`` the standard deviation of its noise, a fraction. Volts settle with
-    ``source_settle_s`` and are ``source_v`` where nothing sets them.
+    ``source_settle_s`` and are ``source_v`` where nothing sets them. ``reference_ohm`` is the
+    part of ``loop_ohm`` that goes when the first reference is taken out.
     """
 
     seed: int
@@ -165,6 +177,7 @@ class Circuit:
     drift_time_s: float
     noise: float
     source_settle_s: float
+    reference_ohm: float = 0.0
 
     def current(self, history: History, at_ns: Int64Array) -> FloatArray:
         """Get the current (A) at instants, int64 of any shape."""
@@ -175,7 +188,9 @@ class Circuit:
     def voltage(self, history: History, at_ns: Int64Array, tap_ohm: float) -> FloatArray:
         """Get the volts behind ``tap_ohm`` of the loop at instants."""
         source = self._courses(history)[2].value(at_ns)
-        return np.asarray(source - tap_ohm * self.current(history, at_ns))
+        return np.asarray(
+            source - self._before(tap_ohm, history, at_ns) * self.current(history, at_ns)
+        )
 
     def means(
         self, history: History, start_ns: Int64Array, stop_ns: Int64Array, tap_ohm: float
@@ -190,11 +205,18 @@ class Circuit:
         )
         noisy = 1 + self.noise * self._cell_means(start_ns, stop_ns)
         current = (fast + self.drift * slow) * noisy
-        return np.asarray(current), np.asarray(source - tap_ohm * current)
+        before = self._before(tap_ohm, history, start_ns)
+        return np.asarray(current), np.asarray(source - before * current)
+
+    def _before(self, tap_ohm: float, history: History, at_ns: Int64Array) -> FloatArray:
+        """Get what lies between the source and a place at instants: the load is at the end."""
+        gone = self.reference_ohm if tap_ohm >= self.loop_ohm else 0.0
+        return tap_ohm - gone * history.bridged(at_ns)
 
     def _courses(self, history: History) -> tuple[Course, Course, Course]:
         """Solve the current, its slow part, and the source's volts."""
-        whole_ohm = self.loop_ohm + self.on_ohm
+        gone_ohm = self.reference_ohm * history.bridged(history.t_ns)
+        whole_ohm = self.loop_ohm + self.on_ohm - gone_ohm
         most_a = np.minimum(history.source_v / whole_ohm, history.limit_a)
         current = np.minimum(history.load_a, most_a)
         limiting = (history.load_a > most_a) & (history.limit_a <= most_a)
@@ -242,6 +264,7 @@ def draw_circuit(
     *,
     source_v: float,
     loop_ohm: float,
+    reference_ohm: float = 0.0,
 ) -> Circuit:
     """Draw how a load, and a supply where there is one, behave in the loop of one world."""
     rating = load.load
@@ -260,4 +283,5 @@ def draw_circuit(
         drift_time_s=rating.drift_time_s,
         noise=rating.noise_percent / 100,
         source_settle_s=0.0 if supply is None or supply.supply is None else supply.supply.settle_s,
+        reference_ohm=reference_ohm,
     )

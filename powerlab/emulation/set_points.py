@@ -15,7 +15,7 @@ import mmap
 import struct
 from pathlib import Path
 
-from powerlab.emulation.circuit import LOAD, SUPPLY, History
+from powerlab.emulation.circuit import BRIDGE, LOAD, SUPPLY, History
 from powerlab.errors import SetupError
 
 MAGIC = b"PLPOINT1"
@@ -70,10 +70,12 @@ class SetPointFile:
 
 
 class SetPointTail:
-    """What load and supply of one bench were set to, up to now."""
+    """What load and supply of one bench were set to, and when its wiring changed, up to now."""
 
     def __init__(self, directory: Path, first_v: float) -> None:
-        self._files = {name: SetPointFile(point_path(directory, name)) for name in (LOAD, SUPPLY)}
+        self._files = {
+            name: SetPointFile(point_path(directory, name)) for name in (LOAD, SUPPLY, BRIDGE)
+        }
         self._records: dict[str, list[Record]] = {name: [] for name in self._files}
         self._first_v = first_v
         self._history = History.of((), (), first_v)
@@ -84,10 +86,16 @@ class SetPointTail:
         if any(news.values()):
             for name, records in news.items():
                 self._records[name] += records
-            self._history = History.of(self._records[LOAD], self._records[SUPPLY], self._first_v)
+            bridged = self._records[BRIDGE]
+            self._history = History.of(
+                self._records[LOAD],
+                self._records[SUPPLY],
+                self._first_v,
+                bridged[0][0] if bridged else None,
+            )
         return self._history
 
 
 def point_path(directory: Path, name: str) -> Path:
-    """Get the path of the set-points of the load or the supply of a bench."""
+    """Get the path of what the load, the supply or a hand at the wires of a bench did."""
     return directory / f"{name}.points"

@@ -63,9 +63,12 @@ class Answer:
 
 
 class Um25c:
-    """One UM meter on a byte link; satisfies ``contract.Meter``."""
+    """One UM meter on a byte link; satisfies ``contract.Meter``.
 
-    def __init__(self, link: ByteLink, profile: InstrumentProfile) -> None:
+    ``label`` is the serial number that someone wrote on it: the meter tells none.
+    """
+
+    def __init__(self, link: ByteLink, profile: InstrumentProfile, label: str = "") -> None:
         self._link = link
         self._profile = profile
         reading = self._first_reading()
@@ -76,12 +79,11 @@ class Um25c:
                 hint="correct the meter's resource or model in the bench: the models differ in "
                 "scale and accuracy",
             )
-        # The meter tells neither serial number nor firmware.
         self.identity = MeterIdentity(
             model=reading.model,
             manufacturer=profile.manufacturer,
             name=profile.name,
-            serial="",
+            serial=label,
             firmware="",
             resource=link.resource,
             # No meter hangs on a pseudo-terminal: what answers there is a program.
@@ -235,7 +237,7 @@ def open_session(profile: InstrumentProfile, bench_meter: BenchMeter) -> Um25c:
     """Open the meter of a bench; ``InstrumentError`` where it is not there or is another."""
     link = open_serial(bench_meter.resource, profile.link.baud or BAUD)
     try:
-        return Um25c(link, profile)
+        return Um25c(link, profile, bench_meter.serial)
     except BaseException:
         link.close()
         raise

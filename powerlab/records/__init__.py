@@ -29,6 +29,7 @@ from powerlab.records.capture import (
     Timebase,
 )
 from powerlab.records.result import (
+    CalibrationUsed,
     Component,
     Latency,
     MeterSummary,
@@ -55,6 +56,7 @@ __all__ = [
     "Aligned",
     "Averaging",
     "Boundary",
+    "CalibrationUsed",
     "Capture",
     "ClockExchanges",
     "ClockFit",

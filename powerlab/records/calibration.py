@@ -15,6 +15,7 @@ from enum import StrEnum
 from powerlab.findings import Finding
 from powerlab.records.arrays import FloatArray, freeze_arrays
 from powerlab.records.correction import CommonError, Correction
+from powerlab.records.setup import Accuracy
 from powerlab.terms import Averaging
 
 
@@ -58,6 +59,41 @@ class CalibrationPoint:
     at_utc_ns: int
     temperature_c: float = math.nan
     correlation: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SpecifiedRange:
+    """What one range of the meter was specified for when it was calibrated.
+
+    Away from 23 °C ``gain_per_k``, a fraction of the reading for each kelvin, comes on top.
+    """
+
+    limit: Accuracy
+    gain_per_k: float
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """The meter as its maker names it, and all of its ranges.
+
+    ``link`` is how it was read ("TCPIP SOCKET", "serial"); ``condition`` in what state it came,
+    "" where nobody noted it.
+    """
+
+    manufacturer: str
+    name: str
+    link: str
+    condition: str
+    ranges: tuple[SpecifiedRange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Laboratory:
+    """Who calibrates: name, place, and the country's ISO 3166-1 code; "" where nobody said."""
+
+    name: str
+    place: str
+    country: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,16 +191,21 @@ class CalibrationRecord:
     """One calibration of one meter, by serial number, in its set-up: all that it found.
 
     ``instrument`` is the profile's identifier, ``cable_set`` the name of the leads used;
-    ``performed`` and ``due`` are ISO dates.
+    ``performed`` and ``due`` are ISO dates. ``customer`` is "" where the laboratory's own meter
+    was calibrated. ``software`` is what made the record, with its version.
     """
 
     certificate: str
     instrument: str
+    item: Item
     serial: str
     firmware: str
     performed: str
     due: str
     operator: str
+    laboratory: Laboratory
+    customer: str
+    software: str
     environment: Environment
     cable_set: str
     references: tuple[Reference, ...]

@@ -90,13 +90,24 @@ class Sync:
 
 
 @dataclass(frozen=True, slots=True)
+class CalibrationUsed:
+    """The calibration that corrected a channel: its certificate, and its dates as ISO dates."""
+
+    channel: str
+    certificate: str
+    performed: str
+    due: str
+
+
+@dataclass(frozen=True, slots=True)
 class MeterSummary:
-    """What the meter delivered, for the result document."""
+    """What the meter delivered, and what it was calibrated by, for the result document."""
 
     samples: int
     lost: int
     gap_s: float
     rate_hz: float
+    calibrations: tuple[CalibrationUsed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

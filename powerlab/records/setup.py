@@ -10,7 +10,10 @@ from powerlab.terms import Averaging, Boundary, VoltageSense
 
 @dataclass(frozen=True, slots=True)
 class MeterIdentity:
-    """Who the meter is, as it says itself (``serial`` and ``firmware`` empty if it cannot)."""
+    """Who the meter is, as it says itself.
+
+    ``firmware`` is empty if it cannot; ``serial`` is what the bench names then, or empty.
+    """
 
     model: str
     manufacturer: str

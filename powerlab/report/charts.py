@@ -33,20 +33,20 @@ HALF_MM = 88.0
 def draw_charts(model: ReportModel, families: tuple[str, ...]) -> Mapping[str, bytes]:
     """Draw every chart the model has, by name, as SVG in the given font families."""
     drawn: dict[str, bytes] = {}
-    with _style(families):
+    with chart_style(families):
         if model.power is not None:
-            drawn["power"] = _svg(_power(model.power), "power")
+            drawn["power"] = as_svg(_power(model.power), "power")
         if model.latency is not None:
-            drawn["latency"] = _svg(_latency(model.latency), "latency")
+            drawn["latency"] = as_svg(_latency(model.latency), "latency")
         if model.energy_runs is not None:
-            drawn["runs"] = _svg(_runs(model.energy_runs), "runs")
+            drawn["runs"] = as_svg(_runs(model.energy_runs), "runs")
         if model.truth is not None:
-            drawn["truth"] = _svg(_truth(model.truth.chart), "truth")
+            drawn["truth"] = as_svg(_truth(model.truth.chart), "truth")
     return drawn
 
 
 @contextmanager
-def _style(families: tuple[str, ...]) -> Iterator[None]:
+def chart_style(families: tuple[str, ...]) -> Iterator[None]:
     """Set matplotlib up for the time of drawing, whatever the user's own settings are."""
     import matplotlib as mpl  # noqa: PLC0415
 
@@ -81,7 +81,8 @@ def _style(families: tuple[str, ...]) -> Iterator[None]:
         yield
 
 
-def _figure(width_mm: float, height_mm: float) -> tuple[Figure, Axes]:
+def new_figure(width_mm: float, height_mm: float) -> tuple[Figure, Axes]:
+    """Get an empty chart of a size on paper."""
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     figure = Figure(figsize=(width_mm * MM, height_mm * MM))
@@ -89,7 +90,8 @@ def _figure(width_mm: float, height_mm: float) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
-def _svg(figure: Figure, name: str) -> bytes:
+def as_svg(figure: Figure, name: str) -> bytes:
+    """Get a chart as SVG with a title, the same bytes every time."""
     buffer = io.BytesIO()
     metadata = {"Date": None, "Creator": None, "Title": name}
     figure.savefig(buffer, format="svg", transparent=True, metadata=metadata)
@@ -97,7 +99,7 @@ def _svg(figure: Figure, name: str) -> bytes:
 
 
 def _power(data: PowerChart) -> Figure:
-    figure, axes = _figure(FULL_MM, 68)
+    figure, axes = new_figure(FULL_MM, 68)
     top = float(np.nanmax(data.high_w))
     limit = top * 1.06
     for band in data.bands:
@@ -154,7 +156,7 @@ def _level_lines(axes: Axes, data: PowerChart) -> None:
 
 
 def _latency(data: LatencyChart) -> Figure:
-    figure, axes = _figure(HALF_MM, 48)
+    figure, axes = new_figure(HALF_MM, 48)
     axes.stairs(data.counts, data.edges, fill=True, facecolor=BAND, edgecolor=ACCENT, linewidth=0.5)
     top = float(data.counts.max()) or 1.0
     right = float(data.edges[-1])
@@ -184,7 +186,7 @@ def _latency(data: LatencyChart) -> Figure:
 def _runs(data: RunsChart) -> Figure:
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
 
-    figure, axes = _figure(HALF_MM, 48)
+    figure, axes = new_figure(HALF_MM, 48)
     number = np.arange(1, len(data.used) + 1)
     legend = data.legend
     axes.axhspan(*data.band, color=SHADE, linewidth=0, label=legend["band"])
@@ -232,7 +234,7 @@ def _runs(data: RunsChart) -> Figure:
 
 
 def _truth(data: TruthChart) -> Figure:
-    figure, axes = _figure(FULL_MM, 11 + 5.5 * len(data.rows))
+    figure, axes = new_figure(FULL_MM, 11 + 5.5 * len(data.rows))
     places = np.arange(len(data.rows))[::-1]
     axes.axvline(0, color=INK, linewidth=0.8)
     for place, row in zip(places, data.rows, strict=True):

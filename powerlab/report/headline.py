@@ -44,7 +44,7 @@ def summary(subject: Subject) -> str:
     texts, energy = subject.texts, subject.shown("energy_per_inference")
     if energy is None:
         return texts.say("head.summary_missing", workload=subject.workload_name)
-    sentence = texts.say(
+    told = texts.say(
         f"head.summary_{'emulated' if subject.emulated else 'measured'}",
         energy=energy.text,
         workload=subject.workload_name,
@@ -53,8 +53,8 @@ def summary(subject: Subject) -> str:
     )
     power, rate = subject.shown("power_active"), subject.shown("throughput")
     if power is None or rate is None:
-        return sentence
-    return sentence + texts.say("head.summary_speed", power=power.text, throughput=rate.bare)
+        return told
+    return told + texts.say("head.summary_speed", power=power.text, throughput=rate.bare)
 
 
 def banner(subject: Subject) -> str:
@@ -108,7 +108,7 @@ def finding_lines(subject: Subject) -> tuple[FindingLine, ...]:
     for finding in ranked:
         message, hint = subject.texts.finding(finding)
         label = subject.texts.say(f"severity.{finding.severity}")
-        lines.append(FindingLine(str(finding.severity), label, _sentence(message), _sentence(hint)))
+        lines.append(FindingLine(str(finding.severity), label, sentence(message), sentence(hint)))
     return tuple(lines)
 
 
@@ -213,11 +213,33 @@ def facts(subject: Subject) -> tuple[Fact, ...]:
         ),
         "meter": f"{identity.manufacturer} {identity.name}".strip(),
         "serial": identity.serial or texts.say("fact_text.no_serial"),
+        "calibration": _calibration(subject),
         "boundary": texts.say(f"boundary_long.{result.boundary}"),
         "date": _to_the_minute(subject.created),
         "evidence": texts.say(f"evidence.{result.evidence}"),
     }
     return tuple(Fact(texts.say(f"fact.{key}"), text) for key, text in rows.items())
+
+
+def _calibration(subject: Subject) -> str:
+    """Get which calibrations corrected the meter, or that none did."""
+    texts, used = subject.texts, subject.result.meter.calibrations
+    by_certificate = {item.certificate: item for item in used}
+    lines = [
+        texts.say(
+            "fact_text.calibrated",
+            certificate=certificate,
+            performed=item.performed,
+            due=item.due,
+            channels=texts.say("fact_text.and").join(
+                texts.known("channel", other.channel)
+                for other in used
+                if other.certificate == certificate
+            ),
+        )
+        for certificate, item in by_certificate.items()
+    ]
+    return "; ".join(lines) or texts.say("fact_text.not_calibrated")
 
 
 def _to_the_minute(instant: str) -> str:
@@ -232,7 +254,7 @@ def _runtime_name(subject: Subject) -> str:
     return subject.texts.known("runtime", subject.result.request.runtime)
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
     """Get a text with a capital first letter and a full stop, as a printed sentence has."""
     text = typeset(text.strip())
     if not text:

@@ -27,7 +27,7 @@ def render_html(model: ReportModel, fonts: Fonts) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    style = environment.get_template("report.css").render(fonts=fonts, quoted=_quoted)
+    style = environment.get_template("report.css").render(fonts=fonts, quoted=quoted)
     return environment.get_template("report.html").render(
         model=model,
         say=model.texts.say,
@@ -36,7 +36,7 @@ def render_html(model: ReportModel, fonts: Fonts) -> str:
     )
 
 
-def _quoted(families: tuple[str, ...]) -> Markup:
+def quoted(families: tuple[str, ...]) -> Markup:
     """Get font families as CSS strings; they are names of files of this machine, not input."""
     names = ", ".join(f'"{family}"' for family in families if '"' not in family)
     return Markup(names)  # noqa: S704

@@ -29,6 +29,7 @@ from powerlab.records import (
     Wiring,
     Work,
 )
+from powerlab.records.correction import ChannelCalibration
 from powerlab.store.recording import RecordedBlocks
 from powerlab.store.serial import from_plain, to_plain
 
@@ -48,8 +49,15 @@ _HEAD = {
     "precision": float,
     "work": Work | None,
     "roofs": Roofs | None,
+    "calibrations": tuple[ChannelCalibration, ...],
 }
-_UNTOLD = {"first_stage": 0, "precision": 0.0, "work": None, "roofs": None}
+_UNTOLD: dict[str, Any] = {
+    "first_stage": 0,
+    "precision": 0.0,
+    "work": None,
+    "roofs": None,
+    "calibrations": [],
+}
 
 
 def head_of(capture: Capture) -> dict[str, Any]:
@@ -65,6 +73,7 @@ def head_of(capture: Capture) -> dict[str, Any]:
         "precision": capture.precision,
         "work": capture.work,
         "roofs": capture.roofs,
+        "calibrations": capture.calibrations,
     }
     return {name: to_plain(part) for name, part in parts.items()}
 
@@ -186,6 +195,7 @@ def read_capture(path: Path, events: Iterable[tuple[str, Any]]) -> Capture | Non
         telemetry=tuple(from_plain(Telemetry, item) for item in course["telemetry"]),
         work=parts["work"],
         roofs=parts["roofs"],
+        calibrations=parts["calibrations"],
     )
 
 

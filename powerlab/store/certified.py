@@ -11,15 +11,15 @@ import numpy as np
 
 from powerlab.analysis.conformity import Limits, Verdict, decide
 from powerlab.analysis.uncertainty import component, expanded_uncertainty, standard_uncertainty
-from powerlab.catalog.instrument_profile import InstrumentProfile
-from powerlab.instruments.contract import accuracy_of
 from powerlab.records import Accuracy, FloatArray, freeze_arrays
-from powerlab.records.calibration import CalibrationPoint, CalibrationRecord
+from powerlab.records.calibration import (
+    CalibrationPoint,
+    CalibrationRecord,
+    Item,
+    SpecifiedRange,
+)
 from powerlab.records.correction import CommonError, Correction
 from powerlab.units import NS_PER_S
-
-UNKNOWN_COUNTRY = "ZZ"
-"""The code that ISO 3166-1 leaves to users for a country that is not known."""
 
 EXACT_K = 2.0
 """The coverage factor that is stated where there is no uncertainty to cover."""
@@ -28,39 +28,12 @@ EMULATED = "emulated"
 """The finding of a record whose meter, reference and load were emulated."""
 
 
-@dataclass(frozen=True, slots=True)
-class Laboratory:
-    """Who issues a certificate: its name, where it is, and its ISO 3166-1 country code."""
-
-    name: str
-    place: str = ""
-    country: str = UNKNOWN_COUNTRY
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """The calibrated meter as its maker names it, and the specified limit of each range.
-
-    ``condition`` says in what state it came, "" where nobody noted it.
-    """
-
-    manufacturer: str
-    model: str
-    limits: tuple[Accuracy, ...]
-    condition: str = ""
-
-    def limit(self, quantity: str, full_scale: float) -> Accuracy | None:
-        """Get the specified limit of a range, None where there is none."""
-        for item in self.limits:
-            if item.quantity == quantity and math.isclose(item.full_scale, full_scale):
-                return item
-        return None
-
-
-def item_of(profile: InstrumentProfile, condition: str = "") -> Item:
-    """Get the item that a profile describes, with the limit of each of its ranges."""
-    limits = tuple(accuracy_of(part) for part in profile.range)
-    return Item(profile.manufacturer, profile.name, limits, condition)
+def specified(item: Item, quantity: str, full_scale: float) -> SpecifiedRange | None:
+    """Get what a range was specified for, None where there is nothing."""
+    for part in item.ranges:
+        if part.limit.quantity == quantity and math.isclose(part.limit.full_scale, full_scale):
+            return part
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +64,7 @@ class AsFound:
         return max(self.verdicts, key=list(Verdict).index, default=None)
 
 
-def ranges_found(record: CalibrationRecord, item: Item) -> Iterator[tuple[Correction, AsFound]]:
+def ranges_found(record: CalibrationRecord) -> Iterator[tuple[Correction, AsFound]]:
     """Get each calibrated range with its correction and what the meter read there as found."""
     ranges = ((one, span) for one in record.corrections for span in one.spans)
     for correction, span in ranges:
@@ -102,7 +75,8 @@ def ranges_found(record: CalibrationRecord, item: Item) -> Iterator[tuple[Correc
             and math.isclose(point.full_scale, span.full_scale)
         )
         if points:
-            limit = item.limit(correction.quantity, span.full_scale)
+            chosen = specified(record.item, correction.quantity, span.full_scale)
+            limit = chosen.limit if chosen is not None else None
             yield correction, _as_found(points, correction.common, limit)
 
 

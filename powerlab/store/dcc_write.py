@@ -12,10 +12,9 @@ import re
 from collections.abc import Iterable, Sequence
 from xml.etree import ElementTree as ET
 
-from powerlab import __version__
 from powerlab.analysis.conformity import Verdict
-from powerlab.records.calibration import CalibrationRecord, Reference
-from powerlab.store.certified import AsFound, Item, Laboratory, begun, is_emulated, ranges_found
+from powerlab.records.calibration import CalibrationRecord, Laboratory, Reference
+from powerlab.store.certified import AsFound, begun, is_emulated, ranges_found
 from powerlab.store.dcc import (
     DCC,
     MEASURED_VALUE,
@@ -31,6 +30,9 @@ SCHEMA_VERSION = "3.2.0"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 
 LANGUAGE = "en"
+
+UNKNOWN_COUNTRY = "ZZ"
+"""The code that ISO 3166-1 leaves to users for a country that is not known."""
 
 KELVIN = 273.15
 
@@ -64,26 +66,30 @@ RULE = (
     "specified limit, fail where |error| - U is beyond it, conditional between."
 )
 DUE = "The laboratory set this date for its own instrument."
+DUE_AGREED = "This date was agreed with the customer."
 NOTHING_MEASURED = "EMULATED: item, reference and load are models; nothing was measured."
 
 
-def dcc_bytes(record: CalibrationRecord, item: Item, laboratory: Laboratory) -> bytes:
-    """Get the certificate of a record as XML: the same bytes for the same arguments."""
+def dcc_bytes(record: CalibrationRecord) -> bytes:
+    """Get the certificate of a record as XML: the same bytes for the same record."""
     for prefix, space in (("dcc", DCC), ("si", SI), ("xsi", XSI)):
         ET.register_namespace(prefix, space)
     root = ET.Element(f"{{{DCC}}}digitalCalibrationCertificate")
     root.set("schemaVersion", SCHEMA_VERSION)
     root.set(f"{{{XSI}}}schemaLocation", f"{DCC} {DCC}/v{SCHEMA_VERSION}/dcc.xsd")
-    ranges = [found for _, found in ranges_found(record, item)]
+    ranges = [found for _, found in ranges_found(record)]
     administrative = _add(root, "administrativeData")
-    _software(administrative)
-    _core_data(administrative, record, laboratory)
-    _items(administrative, record, item)
-    _contact(_add(_add(administrative, "calibrationLaboratory"), "contact"), laboratory)
+    _software(administrative, record.software)
+    _core_data(administrative, record)
+    _items(administrative, record)
+    _contact(_add(_add(administrative, "calibrationLaboratory"), "contact"), record.laboratory)
     person = _add(_add(administrative, "respPersons"), "respPerson")
     _text(_add(person, "person"), "name", record.operator or ABSENT)
     _add(person, "mainSigner", "true")
-    _contact(_add(administrative, "customer"), laboratory)
+    customer = record.laboratory
+    if record.customer:
+        customer = Laboratory(record.customer, "", "")
+    _contact(_add(administrative, "customer"), customer)
     _statements(_add(administrative, "statements"), record, ranges)
     result = _add(_add(root, "measurementResults"), "measurementResult")
     _text(result, "name", "Calibration results")
@@ -126,15 +132,16 @@ def _identification(parent: ET.Element, issuer: str, value: str, name: str) -> N
     _text(entry, "name", name)
 
 
-def _software(parent: ET.Element) -> None:
+def _software(parent: ET.Element, made_by: str) -> None:
     software = _add(_add(parent, "dccSoftware"), "software")
-    _text(software, "name", "powerlab")
-    _add(software, "release", __version__)
+    name, _, release = made_by.rpartition(" ")
+    _text(software, "name", name)
+    _add(software, "release", release)
 
 
-def _core_data(parent: ET.Element, record: CalibrationRecord, laboratory: Laboratory) -> None:
+def _core_data(parent: ET.Element, record: CalibrationRecord) -> None:
     core = _add(parent, "coreData")
-    _add(core, "countryCodeISO3166_1", laboratory.country)
+    _add(core, "countryCodeISO3166_1", record.laboratory.country or UNKNOWN_COUNTRY)
     _add(core, "usedLangCodeISO639_1", LANGUAGE)
     _add(core, "mandatoryLangCodeISO639_1", LANGUAGE)
     _add(core, "uniqueIdentifier", record.certificate)
@@ -144,9 +151,9 @@ def _core_data(parent: ET.Element, record: CalibrationRecord, laboratory: Labora
     _add(core, "issueDate", record.performed)
 
 
-def _items(parent: ET.Element, record: CalibrationRecord, item: Item) -> None:
-    entry = _add(_add(parent, "items"), "item")
-    _text(entry, "name", item.model)
+def _items(parent: ET.Element, record: CalibrationRecord) -> None:
+    entry, item = _add(_add(parent, "items"), "item"), record.item
+    _text(entry, "name", item.name)
     condition = f"Condition: {item.condition or ABSENT}. Leads: {record.cable_set or ABSENT}."
     _text(entry, "description", condition)
     if record.firmware:
@@ -155,7 +162,7 @@ def _items(parent: ET.Element, record: CalibrationRecord, item: Item) -> None:
         _add(software, "release", record.firmware)
         _add(software, "type", "firmware")
     _text(_add(entry, "manufacturer"), "name", item.manufacturer)
-    _add(entry, "model", item.model)
+    _add(entry, "model", item.name)
     identifications = _add(entry, "identifications")
     _identification(identifications, "manufacturer", record.serial, "Serial no.")
     _identification(identifications, "calibrationLaboratory", record.instrument, "Profile")
@@ -164,7 +171,7 @@ def _items(parent: ET.Element, record: CalibrationRecord, item: Item) -> None:
 def _contact(parent: ET.Element, laboratory: Laboratory) -> None:
     _text(parent, "name", laboratory.name or ABSENT)
     location = _add(parent, "location")
-    _add(location, "countryCode", laboratory.country)
+    _add(location, "countryCode", laboratory.country or UNKNOWN_COUNTRY)
     if laboratory.place:
         _text(location, "further", laboratory.place)
 
@@ -182,7 +189,7 @@ def _statements(parent: ET.Element, record: CalibrationRecord, ranges: Sequence[
         _text(conformity, "declaration", RULE)
         _add(conformity, "conformity", CONFORMITY[max(verdicts, key=list(Verdict).index)])
     due = _add(parent, "statement", refType=RECALIBRATION)
-    _text(due, "declaration", DUE)
+    _text(due, "declaration", DUE_AGREED if record.customer else DUE)
     _add(due, "date", record.due)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from powerlab.cli import _calibration_options, main
+from powerlab.records.calibration import Laboratory
 from powerlab.store.calibration_file import read_calibration
 
 METER = ("--instrument", "keithley-dmm6500", "--range", "1", "--points", "20,50,80")
@@ -30,6 +31,10 @@ full_scale = 1.0
 gain_percent = 0.01
 offset = 1e-5
 """
+
+
+WHO = ("--laboratory", "Bench 3", "--place", "Room 2", "--country", "de", "--humidity", "45")
+WHO = (*WHO, "--customer", "Board Works", "--condition", "no damage")
 
 
 def emulated(*more, seed=7):
@@ -64,7 +69,7 @@ def calibrated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     (lab / "powerlab.toml").write_text("schema = 1\n")
     reference = place / "reference.toml"
     reference.write_text(CERTIFICATE.format(due="2036-03-01"))
-    more = ("--lab", lab, "--operator", "Ada", "--dcc", place / "c.xml")
+    more = ("--lab", lab, "--operator", "Ada", "--dcc", place / "c.xml", *WHO)
     more = (*more, "--certificate", place / "c.pdf", "--reference-certificate", reference)
     assert main(emulated(*more)) == 0
     (path,) = lab.glob("calibrations/*/*/*.json")
@@ -86,6 +91,12 @@ def test_a_calibration_is_a_record_and_both_certificates(calibrated):
     record = read_calibration(path)
     assert record.operator == "Ada"
     assert record.environment.temperature_c == 23.0
+    assert record.environment.humidity_percent == 45.0
+    assert record.laboratory == Laboratory("Bench 3", "Room 2", "DE")
+    assert (record.customer, record.item.condition) == ("Board Works", "no damage")
+    assert record.item.manufacturer == "Keithley"
+    assert record.item.link == "TCPIP SOCKET"
+    assert len(record.item.ranges) > 5
     assert record.references[0].certificate == "K-2026-08-15"
     assert [p.nominal for p in record.points] == [0, 0.2, 0.5, 0.8, 0.5, 0.2, 0]
     assert record.findings[0].code == "emulated"
@@ -211,6 +222,26 @@ def test_a_blocking_finding_saves_nothing_and_exits_6(run, lab, monkeypatch):
     assert sum(line["kind"] == "point" for line in journal_of(lab)) == 7
 
 
+def test_a_full_disk_at_the_end_costs_no_point(run, lab, monkeypatch):
+    """The points are there, nothing else is; with room again --resume saves them as they are."""
+
+    def full(path, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("powerlab.store.calibrations.write_new", full)
+    ran = run(*emulated("--lab", lab))
+    assert ran.code == 3
+    assert "No space left on device" in ran.err
+    assert "7 points are kept" in ran.err
+    assert not list(lab.glob("calibrations/*/*/*.json"))
+    before = [line["data"] for line in journal_of(lab) if line["kind"] == "point"]
+    monkeypatch.undo()
+    ran = run(*emulated("--lab", lab, "--resume", "--json"))
+    assert ran.code == 0
+    record = read_calibration(Path(ran.json["file"]))
+    assert [p.at_utc_ns for p in record.points] == [p["at_utc_ns"] for p in before]
+
+
 # --- checking and looking ------------------------------------------------------------------
 
 
@@ -263,6 +294,23 @@ def test_a_certificate_is_made_again_byte_by_byte(run, calibrated, tmp_path):
     assert (tmp_path / "again.xml").read_bytes() == (lab.parent / "c.xml").read_bytes()
 
 
+def test_a_certificate_needs_nothing_but_the_file_of_its_record(
+    run, calibrated, tmp_path, monkeypatch
+):
+    """No lab, no catalogue: another computer makes the same one, and one in Chinese."""
+    lab, path = calibrated
+    file = tmp_path / "record.json"
+    file.write_bytes(path.read_bytes())
+    monkeypatch.setenv("POWERLAB_LAB", "")
+    monkeypatch.setattr("powerlab.catalog.layers.load_catalog", None)
+    papers = {lang: tmp_path / f"{lang}.pdf" for lang in ("en", "zh")}
+    for lang, paper in papers.items():
+        shown = run("calibrate", "--show", file, "--lang", lang, "--certificate", paper)
+        assert shown.code == 0
+    assert papers["en"].read_bytes() == (lab.parent / "c.pdf").read_bytes()
+    assert papers["zh"].read_bytes() != papers["en"].read_bytes()
+
+
 def test_an_edited_record_is_told_and_not_shown(run, calibrated, tmp_path):
     """Its hash does not fit any more; the list warns and goes on."""
     _, path = calibrated
@@ -303,6 +351,9 @@ WITH = ("--reference", "keithley-dmm6500@TCPIP0::127.0.0.1::9::SOCKET")
         ((*REAL, *WITH, "--quantity", "power"), 2, "current, voltage"),
         ((*REAL, *WITH, "--readings", "2"), 2, "4"),
         ((*REAL, *WITH, "--due", "yesterday"), 2, "2027-06-30"),
+        ((*REAL, *WITH, "--country", "Germany"), 2, "ISO 3166-1"),
+        ((*REAL, *WITH, "--humidity", "145"), 2, "145"),
+        ((*REAL, *WITH, "--load", "rigol-dl3021@x", "--range", "9"), 2, "its ranges"),
         ((*REAL, *WITH, "--cable-ohm", "0.1"), 2, "0.1±0.02"),
         (("calibrate",), 2, "--instrument"),
         (("calibrate", "--show", "x"), 2, "there is no calibration 'x'"),

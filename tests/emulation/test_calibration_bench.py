@@ -81,6 +81,10 @@ def test_a_load_sets_the_current_of_all(catalog) -> None:
         assert currents.pop() == pytest.approx(2.0, abs=0.09)
         volts = [float(at[name].voltage_v[0]) for name in ("meter", "load")]
         assert SOURCE_V > volts[0] == at["reference-1"].voltage_v[0] > volts[1]
+        running.take_out_reference()
+        later = np.array([now_ns() + 1_000_000_000])
+        gone = running.loop.circuit.reference_ohm * float(running.truth("load", later).current_a[0])
+        assert running.truth("load", later).voltage_v[0] == pytest.approx(volts[1] + gone, abs=1e-3)
         with pytest.raises(KeyError):
             running.truth("supply", soon)
         pids = [process.pid for process in running.processes]

@@ -111,6 +111,17 @@ def test_a_source_that_limits_its_current() -> None:
     assert_allclose(programmable.voltage(history, at(-1.0), 0.0), 0.0)
 
 
+def test_a_reference_that_is_taken_out_leaves_its_resistance() -> None:
+    """From then on the load has more volts and the source drives more; what lies before not."""
+    loop = replace(CALM, source_v=1.0, reference_ohm=0.3, source_settle_s=0.0)
+    history = History.of(steps((0, 1.0), (20, 0.0), (30, 9.0)), first_v=1.0, bridged_ns=T0 + 10 * S)
+    assert_allclose(loop.voltage(history, at(9, 11), loop.loop_ohm), [0.5, 0.8])
+    assert_allclose(loop.voltage(history, at(9, 11), 0.1), [0.9, 0.9])
+    _, volts = loop.means(history, at(8, 11), at(9, 12), loop.loop_ohm)
+    assert_allclose(volts, [0.5, 0.8])
+    assert_allclose(loop.current(history, at(31)), 1.0 / (0.2 + loop.on_ohm))
+
+
 def test_a_history_joins_load_and_supply_in_time() -> None:
     """Each keeps what it was set to while the other changes."""
     history = History.of(steps((1, 0.5), (3, 0.7)), [(T0 + 2 * S, 5.0, 3.0)], first_v=0.0)

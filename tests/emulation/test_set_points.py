@@ -21,8 +21,8 @@ S = 1_000_000_000
 
 @pytest.fixture
 def bench(tmp_path):
-    """Get a directory with both files, empty."""
-    for name in ("load", "supply"):
+    """Get a directory with every file, empty."""
+    for name in ("load", "supply", "bridge"):
         SetPointFile.create(point_path(tmp_path, name))
     return tmp_path
 
@@ -62,6 +62,9 @@ def test_a_tail_follows_both(bench) -> None:
     assert tail.poll() is history
     load.publish(4 * S, 0.0)
     assert tail.poll().load_a.tolist() == [0.0, 1.0, 0.0]
+    assert tail.poll().bridged_ns is None
+    SetPointFile(point_path(bench, "bridge")).publish(5 * S, 0.0)
+    assert tail.poll().bridged_ns == 5 * S
 
 
 def test_a_full_file_says_so(bench, monkeypatch) -> None:

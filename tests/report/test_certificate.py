@@ -16,7 +16,13 @@ import pytest
 
 from powerlab.errors import ReportError
 from powerlab.findings import Finding, Severity
-from powerlab.records.calibration import CalibrationRecord, Direction, Environment, Settling
+from powerlab.records.calibration import (
+    CalibrationRecord,
+    Direction,
+    Environment,
+    Laboratory,
+    Settling,
+)
 from powerlab.report.certificate import write_certificate
 from powerlab.report.certificate.charts import draw_curves
 from powerlab.report.certificate.elements import CertificateModel
@@ -29,16 +35,13 @@ from powerlab.report.numbers import MINUS
 from powerlab.report.texts import templates_dir
 from powerlab.store.calibration_file import read_calibration, record_sha256
 from powerlab.store.calibrations import CalibrationStore
-from powerlab.store.certified import Item, Laboratory
 from powerlab.store.dcc_read import read_dcc
 from tests.report.test_pdf import page_texts
-from tests.store.calibrated import LIMITS, REFERENCE, calibration_record
+from tests.store.calibrated import ITEM, LABORATORY, REFERENCE, calibration_record
 
 needs_chinese = pytest.mark.skipif(
     not installed_cjk(), reason="no known Chinese font on this machine (fonts-droid-fallback)"
 )
-ITEM = Item("Keithley Instruments", "DMM6500 6½-digit bench multimeter", LIMITS, "no damage")
-LABORATORY = Laboratory("Energy bench 3", "Room 2.14", "DE")
 RANGES = "current range 3 A: "
 
 
@@ -48,9 +51,9 @@ def record() -> CalibrationRecord:
     return calibration_record()
 
 
-def modelled(record: CalibrationRecord, lang: str = "en", item: Item = ITEM) -> CertificateModel:
+def modelled(record: CalibrationRecord, lang: str = "en") -> CertificateModel:
     """Decide the certificate of a record."""
-    return build_certificate(record, item, LABORATORY, lang, "digest")
+    return build_certificate(record, lang, "digest")
 
 
 def html_of(model: CertificateModel) -> str:
@@ -65,7 +68,7 @@ def text_of(model: CertificateModel) -> str:
 
 def write(path: Path, record: CalibrationRecord, lang: str = "en") -> Path:
     """Write a certificate."""
-    write_certificate(path, record=record, item=ITEM, laboratory=LABORATORY, lang=lang)
+    write_certificate(path, record=record, lang=lang)
     return path
 
 
@@ -150,7 +153,7 @@ def test_the_contents_that_17025_asks_for_are_there(record) -> None:
     for wanted in (
         "Calibration certificate",
         *(LABORATORY.name, LABORATORY.place, record.certificate),
-        *(ITEM.manufacturer, ITEM.model, record.serial, record.firmware, ITEM.condition),
+        *(ITEM.manufacturer, ITEM.name, ITEM.link, record.serial, record.firmware, ITEM.condition),
         *(record.performed, record.due, record.operator, record.cable_set),
         *(REFERENCE.model, REFERENCE.serial, REFERENCE.certificate, REFERENCE.laboratory),
         *(REFERENCE.calibrated, REFERENCE.due, "22.9\u00a0°C", "41 %", "guard band w = U"),
@@ -197,7 +200,7 @@ def test_the_choice_of_the_form_is_explained(record) -> None:
 
 def test_without_limits_nothing_is_said_of_conformity(record) -> None:
     """A range that no limit is specified for has no verdict."""
-    model = modelled(record, item=replace(ITEM, limits=()))
+    model = modelled(replace(record, item=replace(ITEM, ranges=())))
     assert {row[10] for row in model.ranges[0].found.rows} == {ABSENT}
     assert "no statement of conformity" in model.ranges[0].verdict
     assert np.isnan(model.ranges[0].curve.limit).all()
@@ -205,9 +208,18 @@ def test_without_limits_nothing_is_said_of_conformity(record) -> None:
 
 def test_an_estimated_limit_is_marked(record) -> None:
     """Conformity to a figure that no source gives is not sold as conformity to a data sheet."""
-    limits = tuple(replace(limit, estimated=True) for limit in LIMITS)
-    model = modelled(record, item=replace(ITEM, limits=limits))
+    ranges = tuple(replace(part, limit=replace(part.limit, estimated=True)) for part in ITEM.ranges)
+    model = modelled(replace(record, item=replace(ITEM, ranges=ranges)))
     assert "estimate" in model.ranges[0].verdict
+
+
+def test_a_source_that_ends_in_a_full_stop_gets_no_second_one(record) -> None:
+    """Some sources are whole sentences."""
+    ranges = tuple(
+        replace(part, limit=replace(part.limit, source="An estimate.")) for part in ITEM.ranges
+    )
+    model = modelled(replace(record, item=replace(ITEM, ranges=ranges)))
+    assert model.ranges[0].verdict.endswith("Specified limit: An estimate.")
 
 
 def test_a_reference_without_certificate_breaks_traceability(record) -> None:
@@ -243,6 +255,15 @@ def test_an_invalid_and_an_emulated_certificate_say_so_on_every_page(record) -> 
     assert "NOT VALID" not in header
 
 
+def test_a_customer_is_named_and_agrees_to_the_date(record) -> None:
+    """Only for its own meter does the laboratory set the date by itself."""
+    text = text_of(modelled(replace(record, customer="Board Works Ltd")))
+    assert "Board Works Ltd" in text
+    assert "was agreed with the customer" in text
+    assert "its own instrument" not in text
+    assert "calibrated its own instrument" in text_of(modelled(record))
+
+
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_a_bare_record_still_makes_a_certificate(record, lang) -> None:
     """What nobody noted is said to be unknown, and empty sections are left out."""
@@ -250,6 +271,8 @@ def test_a_bare_record_still_makes_a_certificate(record, lang) -> None:
         record,
         firmware="",
         operator="",
+        item=replace(ITEM, condition=""),
+        laboratory=Laboratory("", "", ""),
         cable_set="",
         environment=Environment(math.nan, math.nan, math.nan),
         references=(),
@@ -258,7 +281,7 @@ def test_a_bare_record_still_makes_a_certificate(record, lang) -> None:
         history=(),
         findings=(),
     )
-    model = build_certificate(bare, replace(ITEM, condition=""), Laboratory(""), lang, "digest")
+    model = build_certificate(bare, lang, "digest")
     assert model.terms is None
     assert model.history is None
     assert model.step == ()

@@ -19,8 +19,7 @@ from powerlab.report.certificate.elements import CertificateModel
 from powerlab.report.certificate.model import build_certificate
 from powerlab.report.numbers import MINUS
 from powerlab.report.texts import load_texts, templates_dir
-from powerlab.store.certified import Item, Laboratory
-from tests.store.calibrated import LIMITS, REFERENCE, calibration_record
+from tests.store.calibrated import REFERENCE, calibration_record
 
 RANGES = "current range 3 A: "
 
@@ -33,7 +32,7 @@ def record() -> CalibrationRecord:
 
 def modelled(record: CalibrationRecord, lang: str = "en") -> CertificateModel:
     """Decide the certificate of a record."""
-    return build_certificate(record, Item("M", "D", LIMITS), Laboratory("L"), lang, "digest")
+    return build_certificate(record, lang, "digest")
 
 
 FORMS = [

@@ -21,9 +21,12 @@ from powerlab.records.calibration import (
     CalibrationPoint,
     CalibrationRecord,
     Environment,
+    Item,
+    Laboratory,
     PastCalibration,
     Reference,
     SetupTerm,
+    SpecifiedRange,
     StepResponse,
 )
 from powerlab.records.correction import CommonError, Correction
@@ -48,7 +51,14 @@ REFERENCE = Reference(
 )
 CURRENT_LIMIT = Accuracy("current", 3.0, 1e-3, 4.5e-4, SHEET, "2026-10-02", estimated=False)
 VOLTAGE_LIMIT = Accuracy("voltage", 10.0, 4e-5, 5e-5, SHEET, "2026-10-02", estimated=False)
-LIMITS = (CURRENT_LIMIT, VOLTAGE_LIMIT)
+ITEM = Item(
+    manufacturer="Keithley Instruments",
+    name="DMM6500 6½-digit bench multimeter",
+    link="TCPIP SOCKET",
+    condition="no damage",
+    ranges=(SpecifiedRange(CURRENT_LIMIT, 5e-5), SpecifiedRange(VOLTAGE_LIMIT, 5e-6)),
+)
+LABORATORY = Laboratory("Energy bench 3", "Room 2.14", "DE")
 
 
 def current_points() -> list[CalibrationPoint]:
@@ -92,11 +102,15 @@ def calibration_record() -> CalibrationRecord:
     return CalibrationRecord(
         certificate=certificate,
         instrument=METER[0],
+        item=ITEM,
         serial=METER[1],
         firmware="1.7.12b",
         performed=PERFORMED,
         due=DUE,
         operator="A. Sauter",
+        laboratory=LABORATORY,
+        customer="",
+        software="powerlab 0.1.0",
         environment=Environment(22.9, 0.4, 41.0, "air-conditioned room, meter on since 07:00"),
         cable_set="red 1 m, 2.5 mm²",
         references=(REFERENCE,),

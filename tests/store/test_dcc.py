@@ -9,16 +9,14 @@ import numpy as np
 import pytest
 
 from powerlab.findings import Finding, Severity
-from powerlab.records.calibration import Environment
-from powerlab.store.certified import Item, Laboratory, ranges_found
+from powerlab.records.calibration import Environment, Laboratory
+from powerlab.store.certified import ranges_found
 from powerlab.store.dcc_read import read_dcc
 from powerlab.store.dcc_write import dcc_bytes
-from tests.store.calibrated import LIMITS, REFERENCE, calibration_record
+from tests.store.calibrated import ITEM, REFERENCE, calibration_record
 
 DCC = "{https://ptb.de/dcc}"
 SI = "{https://ptb.de/si}"
-ITEM = Item("Keithley Instruments", "DMM6500", LIMITS, "as received")
-LABORATORY = Laboratory("Bench 3", "Room 2.14", "DE")
 
 # The children of each element in the order of the schema (DCC 3.2.0, D-SI 2.1.0), as far as used.
 ORDER = {
@@ -60,8 +58,13 @@ def record():
 def written(tmp_path, record):
     """Get the file of that record."""
     path = tmp_path / "dcc.xml"
-    path.write_bytes(dcc_bytes(record, ITEM, LABORATORY))
+    path.write_bytes(dcc_bytes(record))
     return path
+
+
+def with_ranges(record, ranges):
+    """Get a record whose meter is specified so."""
+    return replace(record, item=replace(ITEM, ranges=ranges))
 
 
 def local(element: ET.Element) -> str:
@@ -117,17 +120,17 @@ def test_the_table_holds_what_the_record_says(written, record) -> None:
 
 def test_the_verdict_of_the_certificate_is_its_worst(record) -> None:
     """One point that fails fails the item, and without limits there is no verdict."""
-    strict = replace(ITEM, limits=tuple(replace(item, gain_limit=0.0) for item in LIMITS))
-    root = ET.fromstring(dcc_bytes(record, strict, LABORATORY))
+    strict = tuple(replace(part, limit=replace(part.limit, gain_limit=0.0)) for part in ITEM.ranges)
+    root = ET.fromstring(dcc_bytes(with_ranges(record, strict)))
     assert root.findtext(f".//{DCC}statement/{DCC}conformity") == "fail"
-    root = ET.fromstring(dcc_bytes(record, replace(ITEM, limits=()), LABORATORY))
+    root = ET.fromstring(dcc_bytes(with_ranges(record, ())))
     assert root.find(f".//{DCC}conformity") is None
     assert root.find(f".//{DCC}conformityXMLList") is None
 
 
 def test_the_same_record_gives_the_same_bytes(record) -> None:
     """Nothing of the time of day is in the file."""
-    assert dcc_bytes(record, ITEM, LABORATORY) == dcc_bytes(record, ITEM, LABORATORY)
+    assert dcc_bytes(record) == dcc_bytes(record)
 
 
 def test_what_is_not_known_is_left_out_and_no_text_breaks_the_file(record) -> None:
@@ -135,12 +138,14 @@ def test_what_is_not_known_is_left_out_and_no_text_breaks_the_file(record) -> No
     bare = replace(
         record,
         operator=" ",
+        item=replace(ITEM, condition=""),
+        laboratory=Laboratory("", "", ""),
         firmware="",
         cable_set="a\x00b\x1b<&>",
         environment=Environment(float("nan"), float("nan"), float("nan")),
         references=(),
     )
-    content = dcc_bytes(bare, replace(ITEM, condition=""), Laboratory(""))
+    content = dcc_bytes(bare)
     root = ET.fromstring(content)
     assert root.find(f".//{DCC}influenceConditions") is None
     assert root.find(f".//{DCC}measuringEquipments") is None
@@ -151,9 +156,9 @@ def test_what_is_not_known_is_left_out_and_no_text_breaks_the_file(record) -> No
 def test_an_emulated_calibration_says_that_nothing_was_measured(record) -> None:
     """No reader of the XML can take it for a measurement."""
     note = Finding("emulated", Severity.INFO, "emulated, not measured", "attach a meter")
-    content = dcc_bytes(replace(record, findings=(note,)), ITEM, LABORATORY).decode()
+    content = dcc_bytes(replace(record, findings=(note,))).decode()
     assert "EMULATED" in content
-    assert "EMULATED" not in dcc_bytes(record, ITEM, LABORATORY).decode()
+    assert "EMULATED" not in dcc_bytes(record).decode()
 
 
 def test_the_record_s_own_reference_is_named(written) -> None:
@@ -166,12 +171,12 @@ def test_the_record_s_own_reference_is_named(written) -> None:
 def test_a_written_certificate_is_read_back_as_a_reference(written, record) -> None:
     """Who, when, until when, and parts that reach every stated uncertainty."""
     read = read_dcc(written, corrected=True)
-    assert (read.model, read.serial) == ("DMM6500", record.serial)
+    assert (read.model, read.serial) == (ITEM.name, record.serial)
     assert read.certificate == record.certificate
-    assert read.laboratory == "Bench 3"
+    assert read.laboratory == "Energy bench 3"
     assert (read.calibrated, read.due) == (record.performed, record.due)
     assert [item.quantity for item in read.errors] == ["current", "voltage"]
-    ranges = [found for _, found in ranges_found(record, ITEM)]
+    ranges = [found for _, found in ranges_found(record)]
     for common, found in zip(read.errors, ranges, strict=True):
         level = np.array([point.reference for point in found.points])
         reached = np.hypot(common.u_gain * level, common.u_offset)

@@ -37,7 +37,7 @@ def test_the_document_has_the_published_keys_in_order():
         *("inferences", "start_ns", "stop_ns", "energy_j", "tail_j")
     ]
     assert list(document["sync"]) == ["offset_ns", "u_offset_ns", "skew_ppm", "marker_residual_ns"]
-    assert list(document["meter"]) == ["samples", "lost", "gap_s", "rate_hz"]
+    assert list(document["meter"]) == ["samples", "lost", "gap_s", "rate_hz", "calibrations"]
     assert list(document["findings"][0]) == ["code", "severity", "message", "hint"]
 
 

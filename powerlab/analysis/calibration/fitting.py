@@ -183,8 +183,8 @@ def shortage(
 
     Two points more than parameters; 1 level for zero, 2 for gain, 3 for gain and offset (per
     range: in each of two ranges or more), 4 for quadratic, 2 on each piece of a piecewise line,
-    all one less where the model need not be ``proven``; temperatures that differ by 5 K for a
-    temperature term.
+    points and levels one less where the model need not be ``proven``; temperatures that differ
+    by 5 K for a temperature term.
     """
     if temperature and not np.ptp(arrays.temperature_c) >= LEAST_WARMING_K:
         return f"it takes temperatures that differ by {LEAST_WARMING_K:g} K"
@@ -194,8 +194,9 @@ def shortage(
         return "there is only one range"
     if model is CorrectionModel.PIECEWISE and not knots:
         return "no knot is given"
-    if len(arrays.reading) < count + SPARE:
-        return f"it takes {count + SPARE} points, there are {len(arrays.reading)}"
+    least = count + (SPARE if proven else 1)
+    if len(arrays.reading) < least:
+        return f"it takes {least} points, there are {len(arrays.reading)}"
     needed = LEVELS[model] + proven
     for where, chosen in _pieces(model, arrays, ranges, knots):
         levels = len(np.unique(arrays.nominal[chosen]))

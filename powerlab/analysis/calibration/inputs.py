@@ -20,12 +20,16 @@ from powerlab.records.correction import (
     REFERENCE_TEMPERATURE_C,
     Correction,
     CorrectionFit,
+    CorrectionModel,
     Span,
     Use,
 )
 
 UNKNOWN_K = 5.0
 """How far a temperature that nobody wrote down may be from another (23 ± 5 °C, IEC 62301)."""
+
+STRAIGHT = frozenset({CorrectionModel.ZERO, CorrectionModel.GAIN, CorrectionModel.GAIN_OFFSET})
+"""The models of one range that have no term for a curvature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,8 @@ def calibration_inputs(correction: Correction, use: Use) -> tuple[CalibrationInp
     """Get what may err in a correction, as independent inputs that a budget can perturb.
 
     Principal components of the wider fit's covariance, its difference to the chosen fit, gain
-    and offset of the reference, drift, temperature, and what lies beyond the span. Raises
-    KeyError for a range that was not calibrated.
+    and offset of the reference, drift, temperature, a curvature that the points could not show,
+    and what lies beyond the span. Raises KeyError for a range that was not calibrated.
     """
     work = InUse(correction, use)
     return (*fit_inputs(work), *other_inputs(work))
@@ -157,6 +161,22 @@ class InUse:
         result: FloatArray = rectangular(1.0) * share * whole
         return result
 
+    @property
+    def straight(self) -> bool:
+        """Tell whether the wider fit has no term that bends: too few levels to show any."""
+        return self.correction.wider.form.model in STRAIGHT
+
+    def bend(self, readings: FloatArray) -> FloatArray:
+        """Get by how much the meter may leave the chord of its span, in one standard deviation.
+
+        A parabola that departs from a straight line by the specified offset limit in the middle
+        of full scale departs from the chord of a part of it by the square of that part.
+        """
+        limit, span = self.use.limit, self.span
+        inside = np.maximum(0.0, (readings - span.low) * (span.high - readings))
+        result: FloatArray = rectangular(limit.offset_limit) * 4 * inside / limit.full_scale**2
+        return result
+
 
 def fit_inputs(work: InUse) -> Iterable[CalibrationInput]:
     """Yield what may err in the fit alone: principal components, and the choice of the form."""
@@ -187,7 +207,7 @@ def fit_inputs(work: InUse) -> Iterable[CalibrationInput]:
 
 
 def other_inputs(work: InUse) -> Iterable[CalibrationInput]:
-    """Yield what may err beside the fit: reference, drift, temperature, span."""
+    """Yield what may err beside the fit: reference, drift, temperature, linearity, span."""
     correction, use, own = work.correction, work.use, work.identity
     common, quantity = correction.common, correction.quantity
     theirs = f"{common.certificate}/{quantity}"
@@ -213,6 +233,15 @@ def other_inputs(work: InUse) -> Iterable[CalibrationInput]:
             yield CalibrationInput(
                 f"{quantity} {name}", input_, distribution, None, source, work.scaled(gain, offset)
             )
+    if work.straight:
+        yield CalibrationInput(
+            f"{quantity} linearity",
+            f"{own}/linearity",
+            flat,
+            None,
+            "too few levels to show a curvature: specified offset limit",
+            work.bend,
+        )
     yield CalibrationInput(
         f"{quantity} extrapolation",
         f"{own}/extrapolation",

@@ -45,8 +45,13 @@ def _unsettled(points: Sequence[CalibrationPoint]) -> Iterable[Finding]:
 
 
 def _saturated(points: Sequence[CalibrationPoint]) -> Iterable[Finding]:
-    """Yield a finding at the first step up that the reference did not see."""
-    rising = sorted(points, key=lambda point: point.nominal)
+    """Yield a finding at the first step up that the reference did not see.
+
+    With its input off a load draws nothing, with it on its offset too: the first step up from
+    zero is no measure of how it follows.
+    """
+    loaded = (point for point in points if point.nominal)
+    rising = sorted(loaded, key=lambda point: point.nominal)
     for low, high in itertools.pairwise(rising):
         asked, seen = high.nominal - low.nominal, high.reference - low.reference
         noise = 3 * math.hypot(low.u_reference, high.u_reference)

@@ -14,9 +14,9 @@ from powerlab.report.charts import (
     HALF_MM,
     INK,
     MUTED,
-    _figure,
-    _style,
-    _svg,
+    as_svg,
+    chart_style,
+    new_figure,
 )
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ HEIGHT_MM = 50.0
 def draw_curves(model: CertificateModel, families: tuple[str, ...]) -> Mapping[str, bytes]:
     """Draw every chart of a certificate, by name, as SVG in the given font families."""
     charts = [chart for part in model.ranges for chart in (part.curve, part.residuals)]
-    with _style(families):
-        return {item.chart.name: _svg(_curve(item), item.chart.name) for item in charts}
+    with chart_style(families):
+        return {item.chart.name: as_svg(_curve(item), item.chart.name) for item in charts}
 
 
 def _curve(data: CurveChart) -> Figure:
-    figure, axes = _figure(HALF_MM, HEIGHT_MM)
+    figure, axes = new_figure(HALF_MM, HEIGHT_MM)
     legend, limited = data.legend, bool(np.isfinite(data.limit).all())
     axes.fill_between(
         data.x,

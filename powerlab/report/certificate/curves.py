@@ -132,7 +132,11 @@ def _chart(subject: Subject, results: RangeResults, name: str, plot: _Plot) -> C
     if plot.kind == "curve":
         limit = _limit(subject, found, reading, reach)
     told = {
-        key: texts.say(f"certificate_chart.{plot.kind}_{key}", points=len(found.points))
+        key: texts.say(
+            f"certificate_chart.{plot.kind}_{key}",
+            points=len(found.points),
+            range=subject.range_name(found.quantity, found.full_scale),
+        )
         for key in ("alt", "caption", "line", "band")
     }
     return CurveChart(
@@ -154,7 +158,7 @@ def _chart(subject: Subject, results: RangeResults, name: str, plot: _Plot) -> C
 
 def _limit(subject: Subject, found: AsFound, reading: FloatArray, reach: float) -> FloatArray:
     """Get the specified limit at readings, NaN where it would dwarf what the chart shows."""
-    limit = subject.item.limit(found.quantity, found.full_scale)
+    limit = subject.limit(found.quantity, found.full_scale)
     if limit is None:
         return np.full_like(reading, np.nan)
     most = limit.gain_limit * np.abs(reading) + limit.offset_limit

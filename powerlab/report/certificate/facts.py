@@ -10,7 +10,7 @@ from powerlab.findings import Finding, Severity
 from powerlab.records.calibration import Settling, StepResponse
 from powerlab.report.certificate.subject import ABSENT, Subject, temperature_text
 from powerlab.report.elements import Fact, FindingLine
-from powerlab.report.headline import _sentence as sentence
+from powerlab.report.headline import sentence
 from powerlab.report.numbers import NO_BREAK, significant, tidy, with_unit
 from powerlab.store.certified import begun
 
@@ -23,12 +23,13 @@ RANGE = re.compile(r"(current|voltage|power) range (\S+) [AVW]: ")
 
 def item_facts(subject: Subject) -> tuple[Fact, ...]:
     """Get what was calibrated, and in which state."""
-    record, item, texts = subject.record, subject.item, subject.texts
+    record, item, texts = subject.record, subject.record.item, subject.texts
     rows = {
         "manufacturer": item.manufacturer,
-        "model": item.model,
+        "model": item.name,
         "serial": record.serial,
         "firmware": record.firmware or texts.say("certificate_text.unknown"),
+        "link": item.link or texts.say("certificate_text.not_noted"),
         "condition": item.condition or texts.say("certificate_text.not_noted"),
         "leads": record.cable_set or texts.say("certificate_text.not_noted"),
     }
@@ -37,14 +38,14 @@ def item_facts(subject: Subject) -> tuple[Fact, ...]:
 
 def calibration_facts(subject: Subject) -> tuple[Fact, ...]:
     """Get who calibrated, for whom, and the dates."""
-    record, laboratory, texts = subject.record, subject.laboratory, subject.texts
+    record, laboratory, texts = subject.record, subject.record.laboratory, subject.texts
     first = begun(record)
     dates = record.performed if first == record.performed else f"{first} … {record.performed}"
     name = laboratory.name or texts.say("certificate_text.not_noted")
     rows = {
         "certificate": record.certificate,
-        "laboratory": ", ".join(part for part in (name, laboratory.place) if part),
-        "customer": texts.say("certificate_text.own"),
+        "laboratory": ", ".join(filter(None, (name, laboratory.place, laboratory.country))),
+        "customer": record.customer or texts.say("certificate_text.own"),
         "performed": dates,
         "issued": record.performed,
         "due": record.due,
@@ -112,7 +113,7 @@ def statement_facts(subject: Subject) -> tuple[Fact, ...]:
         "relates": "relates",
         "traceability": "traceability" if known else "traceability_missing",
         "adjustment": "adjustment",
-        "due": "due",
+        "due": "due_agreed" if subject.record.customer else "due",
         "copy": "copy",
     }
     return tuple(

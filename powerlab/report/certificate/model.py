@@ -14,23 +14,20 @@ from powerlab.report.certificate.elements import CertificateModel, RangeSection
 from powerlab.report.certificate.fits import fit_section
 from powerlab.report.certificate.subject import Subject
 from powerlab.report.texts import load_texts
-from powerlab.store.certified import Item, Laboratory, is_emulated, ranges_found
+from powerlab.store.certified import is_emulated, ranges_found
 
 
-def build_certificate(
-    record: CalibrationRecord, item: Item, laboratory: Laboratory, lang: str, digest: str
-) -> CertificateModel:
+def build_certificate(record: CalibrationRecord, lang: str, digest: str) -> CertificateModel:
     """Decide the whole certificate of one record; ``digest`` is the SHA-256 of what is attached.
 
     Raises ReportError for an unknown language.
     """
-    subject = Subject(record, item, laboratory, load_texts(lang))
-    texts = subject.texts
+    subject = Subject(record, load_texts(lang))
+    item, texts = record.item, subject.texts
     ranges = tuple(
-        range_results(subject, correction, found)
-        for correction, found in ranges_found(record, item)
+        range_results(subject, correction, found) for correction, found in ranges_found(record)
     )
-    model = f"{item.manufacturer} {item.model}".strip()
+    model = f"{item.manufacturer} {item.name}".strip()
     names = texts.say("certificate_text.comma").join(
         subject.range_name(results.found.quantity, results.found.full_scale) for results in ranges
     )
@@ -75,13 +72,13 @@ def _range(subject: Subject, results: RangeResults, number: int) -> RangeSection
     note = texts.say("certificate_found.note", k=tables.k_range(found))
     if any(point.settling is Settling.UNSETTLED for point in found.points):
         note += texts.say("certificate_found.unsettled")
-    limit = subject.item.limit(found.quantity, found.full_scale)
+    limit = subject.limit(found.quantity, found.full_scale)
     verdict = texts.say("certificate_verdict.none")
     if limit is not None:
         verdict = texts.say(
             "certificate_verdict.sentence",
             verdict=tables.verdict_text(subject, found.verdict),
-            source=limit.source,
+            source=limit.source.rstrip("."),
         )
         if limit.estimated:
             verdict += texts.say("certificate_verdict.estimated")

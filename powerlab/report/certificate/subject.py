@@ -12,7 +12,7 @@ from powerlab.records.calibration import CalibrationRecord
 from powerlab.records.correction import CorrectionForm, Drift, Use
 from powerlab.report.numbers import NO_BREAK, fixed, given, tidy
 from powerlab.report.texts import Texts
-from powerlab.store.certified import AsFound, Item, Laboratory
+from powerlab.store.certified import AsFound, specified
 from powerlab.units import prefixed
 
 ABSENT = "\u2013"
@@ -27,9 +27,12 @@ class Subject:
     """One calibration and the language to tell it in."""
 
     record: CalibrationRecord
-    item: Item
-    laboratory: Laboratory
     texts: Texts
+
+    def limit(self, quantity: str, full_scale: float) -> Accuracy | None:
+        """Get the specified limit of a range, None where there is none."""
+        found = specified(self.record.item, quantity, full_scale)
+        return found.limit if found is not None else None
 
     @property
     def valid(self) -> bool:
@@ -90,7 +93,7 @@ def use_at_once(subject: Subject, found: AsFound) -> Use:
     nothing = Accuracy(
         found.quantity, found.full_scale, 0.0, 0.0, "", subject.record.performed, estimated=False
     )
-    limit = subject.item.limit(found.quantity, found.full_scale) or nothing
+    limit = subject.limit(found.quantity, found.full_scale) or nothing
     return Use(limit, Drift(0.0, 0.0, ""), 0.0)
 
 

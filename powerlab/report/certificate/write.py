@@ -12,30 +12,27 @@ from powerlab.report.certificate.elements import CertificateModel
 from powerlab.report.certificate.model import build_certificate
 from powerlab.report.evidence import Attached, Evidence
 from powerlab.report.fonts import Fonts, choose_fonts
-from powerlab.report.html import CHART_SCHEME, THEME, _quoted, all_text
+from powerlab.report.html import CHART_SCHEME, THEME, all_text, quoted
 from powerlab.report.pdf import load_weasyprint, write_pdf
 from powerlab.report.texts import templates_dir
 from powerlab.store.calibration_file import record_bytes, record_sha256
-from powerlab.store.certified import Item, Laboratory
 from powerlab.store.dcc_write import dcc_bytes
 
 THEMES = ("certificate", THEME)
 """Folders of the templates, the first preferred: the style sheet builds on the report's."""
 
 
-def write_certificate(
-    path: Path, *, record: CalibrationRecord, item: Item, laboratory: Laboratory, lang: str
-) -> None:
+def write_certificate(path: Path, *, record: CalibrationRecord, lang: str) -> None:
     """Write the certificate of a record to ``path``: PDF/A-3a, A4, record and DCC attached.
 
-    Every number comes from the record and from the item's specified limits; dates are those of
-    the record. The same arguments give the same bytes. ``lang`` is "en" or "zh". Raises
+    Everything comes from the record, its dates too: the same arguments give the same bytes.
+    ``lang`` is "en" or "zh". Raises
     ReportError where the language is unknown, no font holds the text, or the file cannot be
     written; SetupError where Pango is missing.
     """
     load_weasyprint()
-    evidence = collect(record, item, laboratory)
-    model = build_certificate(record, item, laboratory, lang, evidence.result_sha256)
+    evidence = collect(record)
+    model = build_certificate(record, lang, evidence.result_sha256)
     fonts = choose_fonts(all_text(model))
     write_pdf(
         path,
@@ -47,7 +44,7 @@ def write_certificate(
     )
 
 
-def collect(record: CalibrationRecord, item: Item, laboratory: Laboratory) -> Evidence:
+def collect(record: CalibrationRecord) -> Evidence:
     """Get what travels inside the certificate: the calibration's own file, and its DCC."""
     return Evidence(
         files=(
@@ -61,7 +58,7 @@ def collect(record: CalibrationRecord, item: Item, laboratory: Laboratory) -> Ev
             Attached(
                 "dcc.xml",
                 "application/xml",
-                dcc_bytes(record, item, laboratory),
+                dcc_bytes(record),
                 "Alternative",
                 "Digital Calibration Certificate (PTB DCC 3.2.0)",
             ),
@@ -83,7 +80,7 @@ def render_certificate(model: CertificateModel, fonts: Fonts) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    style = environment.get_template("certificate.css").render(fonts=fonts, quoted=_quoted)
+    style = environment.get_template("certificate.css").render(fonts=fonts, quoted=quoted)
     return environment.get_template("certificate.html").render(
         model=model,
         say=model.texts.say,

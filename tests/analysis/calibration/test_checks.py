@@ -174,6 +174,12 @@ def test_a_load_that_saturates_is_told():
     assert finding["calibration-load-saturated"].evidence["nominal"] == 2.0
 
 
+def test_a_load_that_draws_nothing_at_zero_is_not_saturated():
+    """With its input on a load draws its offset, too: the step up from zero is not followed."""
+    points = [point_at(x, x, 1e-4, 1e-4, nominal=n) for n, x in ((0, 0.0), (0.01, 0.002), (1, 1.0))]
+    assert "calibration-load-saturated" not in found_in(points)
+
+
 def test_a_meter_outside_of_its_limits_is_told_as_found():
     """Errors beyond the limit, or within U of it, are not conformity; tenfold ones are mistakes."""
     outside = found_in([point_at(2.02, 2.0, 1e-4, 1e-4, nominal=2.0)])

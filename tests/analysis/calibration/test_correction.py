@@ -146,6 +146,21 @@ def test_beyond_the_span_the_specified_limit_takes_over():
     assert item.error(at) == pytest.approx(np.array([0, 0.5, 1, 1]) * whole)
 
 
+def test_a_curvature_that_no_point_could_show_is_uncertain():
+    """Between two levels the specified offset may be a bend; with five levels the fit tells."""
+    world = World(np.random.default_rng(1), gain=1.004, offset=-3e-3)
+    correction = choose_correction(world.points((0.1, 0.9)), COMMON, certificate="C-1")
+    (span,) = correction.spans
+    (item,) = (i for i in calibration_inputs(correction, NEW) if i.name == "current linearity")
+    middle, beyond = (span.low + span.high) / 2, span.high + 0.1
+    found = item.error(np.array([span.low, middle, span.high, beyond]))
+    part = (span.high - span.low) / FULL_SCALE
+    largest = LIMIT.offset_limit / math.sqrt(3) * part**2
+    assert found == pytest.approx([0, largest, 0, 0])
+    names = [item.name for item in calibration_inputs(a_correction(), NEW)]
+    assert "current linearity" not in names
+
+
 def test_a_range_that_was_not_calibrated_is_refused():
     """Another range of the meter has no correction."""
     other = replace(NEW, limit=replace(LIMIT, full_scale=10 * FULL_SCALE))

@@ -17,7 +17,7 @@ from tests.analysis.calibration.worlds import (
     drawn_world,
 )
 
-WORLDS = 2000
+WORLDS = 600
 NO_DRIFT = Drift(0.0, 0.0, "calibrated today")
 
 
@@ -56,9 +56,9 @@ def readings(worlds, common=COMMON, *, away_k=3.0, warm=None, levels=LEVELS, kno
 
 
 def test_corrected_readings_cover_the_truth_and_u_shrinks():
-    """95 % intervals hold the truth in 93 to 97 % of set-ups, at a tenth of the specified U."""
+    """95 % intervals hold the truth in about 95 % of set-ups, at a tenth of the specified U."""
     found = np.array(list(readings(WORLDS)))
-    assert 0.93 <= np.mean(np.abs(found[:, 0]) <= found[:, 1]) <= 0.97
+    assert 0.925 <= np.mean(np.abs(found[:, 0]) <= found[:, 1]) <= 0.975
     before = np.array([uncalibrated(reading, noise) for *_, reading, noise in found[:100]])
     assert np.median(found[:100, 1] / before) < 0.13
 

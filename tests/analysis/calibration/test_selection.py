@@ -109,6 +109,15 @@ def test_never_more_terms_than_points_support():
         choose_correction(world.points((0.5,)), COMMON, certificate="C-1")
 
 
+def test_three_points_at_two_levels_leave_no_offset_out_of_the_uncertainty():
+    """Two levels prove a gain at the most, but they fix the offset that may be beside it."""
+    world = World(np.random.default_rng(6), gain=1.004, offset=3e-3)
+    points = world.points((0.1, 0.9))
+    found = choose_correction([points[0], *points[2:]], COMMON, certificate="C-1")
+    assert found.chosen.form.model in {CorrectionModel.ZERO, CorrectionModel.GAIN}
+    assert found.wider.form.model is CorrectionModel.GAIN_OFFSET
+
+
 def test_points_without_uncertainties_are_weighed_by_their_scatter():
     """Without stated u the form is chosen by the scatter that each leaves."""
     rng = np.random.default_rng(5)

@@ -13,7 +13,14 @@ from powerlab.analysis.calibration.setup_terms import tare
 from powerlab.analysis.calibration.validity import check_conditions, check_record, check_span
 from powerlab.findings import Finding, Severity
 from powerlab.records import Averaging, Figure
-from powerlab.records.calibration import CalibrationRecord, Environment, Reference, StepResponse
+from powerlab.records.calibration import (
+    CalibrationRecord,
+    Environment,
+    Item,
+    Laboratory,
+    Reference,
+    StepResponse,
+)
 from powerlab.store.serial import from_plain, to_plain
 from tests.analysis.calibration.worlds import COMMON, FULL_SCALE, drawn_world
 
@@ -27,11 +34,15 @@ def record():
     return CalibrationRecord(
         certificate="C-1",
         instrument="test-meter",
+        item=Item("A. Maker", "Test meter", "serial", "", ()),
         serial="123",
         firmware="1.0",
         performed="2026-01-15",
         due="2027-01-15",
         operator="A. Nyone",
+        laboratory=Laboratory("", "", ""),
+        customer="",
+        software="powerlab 0.1.0",
         environment=Environment(23.0, 0.5, math.nan),
         cable_set="blue",
         references=(

@@ -25,7 +25,7 @@ from powerlab.analysis.calibration.setup_terms import (
 from powerlab.analysis.calibration.steps import step_response
 from powerlab.analysis.sample_clock import fit_sample_clock
 from powerlab.analysis.uncertainty import rectangular
-from powerlab.calibrate_points import Reader
+from powerlab.calibration.points import Reader
 from powerlab.catalog.instrument_profile import InstrumentProfile, Range
 from powerlab.errors import InstrumentError
 from powerlab.instruments.contract import Load, Supply
@@ -209,8 +209,10 @@ def step_burst(loop: Loop, steps: int) -> StepResponse:
     """Step the load up and down at odd times and get how the meter's readings follow.
 
     The instant of a step lies within the command that makes it, late by the load's own settling
-    time. Raises ValueError where the load is too slow for the meter or the steps do not show,
-    InstrumentError where one fails.
+    time, over which the rise is spread, too. Of a meter that is polled for its newest reading,
+    the latency of another session is another one, by up to half an interval either way. Raises
+    ValueError where the load is too slow for the meter or the steps do not show, InstrumentError
+    where one fails.
     """
     load, setup = loop.load, loop.meter.setup
     interval_s, aperture_s = setup.interval_s, setup.aperture_s
@@ -234,6 +236,8 @@ def step_burst(loop: Loop, steps: int) -> StepResponse:
     loop.meter.acquisition.wait_until(now_ns())
     trace = loop.meter.acquisition.so_far()
     at_ns = fit_sample_clock(trace).stop_ns + nanoseconds(loop.meter.setup.latency_s)
+    # Polls meet the meter's own rhythm at a phase that every session draws anew.
+    phase_s = interval_s / 2 if setup.timestamp == "arrival" else 0.0
     values = trace.values[:, loop.meter.setup.channels.index("current")]
     chosen = (at_ns > begun_ns) & np.isfinite(values)
     return step_response(
@@ -241,6 +245,6 @@ def step_burst(loop: Loop, steps: int) -> StepResponse:
         values[chosen],
         np.array(instants) + nanoseconds(loop.settle_s),
         resolution=loop.meter.range.resolution,
-        u_common_s=rectangular(loop.settle_s),
-        u_each_s=rectangular(max(widths) / 2 / NS_PER_S),
+        u_common_s=math.hypot(rectangular(loop.settle_s), rectangular(phase_s)),
+        u_each_s=math.hypot(rectangular(max(widths) / 2 / NS_PER_S), loop.settle_s),
     )

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from powerlab.analysis.calibration.correction import calibration_budget, corrected_values
-from powerlab.analysis.calibration.drift import drift_from_history, drift_from_limits, years_between
+from powerlab.analysis.calibration.plan import UNITS
+from powerlab.analysis.calibration.use import use_of
 from powerlab.analysis.uncertainty import component, expanded_uncertainty, joined, rectangular
-from powerlab.calibrate_record import TYPICAL, history_of, range_named
-from powerlab.calibrate_reference import SPECIFIED_DAYS
-from powerlab.catalog.instrument_profile import InstrumentProfile, Range
-from powerlab.instruments.contract import accuracy_of
-from powerlab.records import Accuracy, Component, Distribution
+from powerlab.calibration.record import TYPICAL
+from powerlab.findings import Finding, Severity
+from powerlab.records import Component, Distribution
 from powerlab.records.calibration import (
     CalibrationPoint,
     CalibrationRecord,
     ControlPoint,
-    PastCalibration,
+    SpecifiedRange,
 )
-from powerlab.records.correction import CommonError, Correction, Drift, Use
+from powerlab.records.correction import CommonError, Correction, Use
+from powerlab.store.certified import specified
+
+USELESS = 2.0
+"""Times what the specified limit leaves unknown from which a calibration is not to be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +43,16 @@ class Worth:
     at_due: float
 
 
-def worths(record: CalibrationRecord, profile: InstrumentProfile) -> tuple[Worth, ...]:
-    """Get what the calibration of each range is worth, in the middle of its span."""
+def worths(record: CalibrationRecord) -> tuple[Worth, ...]:
+    """Get what the calibration of each range is worth, in the middle of its span.
+
+    Raises KeyError for a range of which the record does not say what it is specified for.
+    """
     found = []
     for correction in record.corrections:
         for span in correction.spans:
-            chosen = range_named(profile, correction.quantity, span.full_scale)
-            level = TYPICAL * span.high if span.high > span.low else span.high
-            limit = accuracy_of(chosen)
+            level = max(span.low, TYPICAL * span.high)
+            limit = _specified(record, correction.quantity, span.full_scale).limit
             before = [
                 component(name, "B", rectangular(part), Distribution.RECTANGULAR)
                 for name, part in (
@@ -57,7 +61,7 @@ def worths(record: CalibrationRecord, profile: InstrumentProfile) -> tuple[Worth
                 )
             ]
             after, at_due = (
-                _expanded(record, correction, chosen, level, on)
+                _expanded(record, correction, span.full_scale, level, on)
                 for on in (record.performed, record.due)
             )
             found.append(
@@ -73,42 +77,58 @@ def worths(record: CalibrationRecord, profile: InstrumentProfile) -> tuple[Worth
     return tuple(found)
 
 
+def useless(found: Iterable[Worth]) -> Iterator[Finding]:
+    """Yield a blocking finding for each range of which less would be known than is specified."""
+    for worth in found:
+        if worth.after < USELESS * worth.before:
+            continue
+        unit = UNITS[worth.quantity]
+        before, after = (
+            f"{100 * part / worth.level:.2g} %" for part in (worth.before, worth.after)
+        )
+        yield Finding(
+            code="calibration-worse",
+            severity=Severity.BLOCKING,
+            message=f"{worth.quantity} range {worth.full_scale:g} {unit}: its uncertainty at "
+            f"{worth.level:.3g} {unit} would grow from {before} to {after}",
+            hint="take more levels (--points 10,30,50,70,90), more readings, or a better reference",
+            evidence={"ratio": worth.after / worth.before},
+        )
+
+
 def _expanded(
-    record: CalibrationRecord, correction: Correction, chosen: Range, level: float, on: str
+    record: CalibrationRecord, correction: Correction, full_scale: float, level: float, on: str
 ) -> float:
-    use = use_of(record, correction, chosen, on=on, temperature_c=record.environment.temperature_c)
+    room_c = record.environment.temperature_c
+    use = _use(record, correction, full_scale, on=on, temperature_c=room_c)
     return expanded_uncertainty(joined(calibration_budget(correction, level, use)))
 
 
-def use_of(
+def _use(
     record: CalibrationRecord,
     correction: Correction,
-    chosen: Range,
+    full_scale: float,
     *,
     on: str,
     temperature_c: float,
 ) -> Use:
-    """Get how a range of a record is used on an ISO date at a temperature (NaN: not known)."""
-    return Use(
-        limit=accuracy_of(chosen),
-        drift=drift_of(record, correction, accuracy_of(chosen)),
-        years=max(0.0, years_between(record.performed, on)),
+    """Get how a range is used by what the record says it is specified for; see ``use_of``."""
+    chosen = _specified(record, correction.quantity, full_scale)
+    return use_of(
+        record,
+        correction,
+        chosen.limit,
+        on=on,
         temperature_c=temperature_c,
-        gain_per_k=chosen.temperature_percent_per_k / 100,
+        gain_per_k=chosen.gain_per_k,
     )
 
 
-def drift_of(record: CalibrationRecord, correction: Correction, limit: Accuracy) -> Drift:
-    """Get how fast a range drifts: by its history where that has two dates, else by its limit."""
-    own: list[PastCalibration] = [
-        past
-        for past in (*record.history, *history_of([record]))
-        if past.quantity == correction.quantity and math.isclose(past.full_scale, limit.full_scale)
-    ]
-    try:
-        return drift_from_history(own)
-    except ValueError:
-        return drift_from_limits({SPECIFIED_DAYS: limit})
+def _specified(record: CalibrationRecord, quantity: str, full_scale: float) -> SpecifiedRange:
+    found = specified(record.item, quantity, full_scale)
+    if found is None:
+        raise KeyError(f"nothing is specified for {quantity}, range {full_scale:g}")
+    return found
 
 
 # --- the check of a known load -----------------------------------------------------------
@@ -118,7 +138,6 @@ def control_point(
     point: CalibrationPoint,
     record: CalibrationRecord,
     correction: Correction,
-    profile: InstrumentProfile,
     common: CommonError,
     *,
     on: str,
@@ -128,8 +147,7 @@ def control_point(
     What the calibration took over from the same certificate errs alike on both sides and is
     left out of both uncertainties.
     """
-    chosen = range_named(profile, point.quantity, point.full_scale)
-    use = use_of(record, correction, chosen, on=on, temperature_c=point.temperature_c)
+    use = _use(record, correction, point.full_scale, on=on, temperature_c=point.temperature_c)
     shared = common.certificate == correction.common.certificate
     budget = calibration_budget(correction, point.reading, use)
     if shared:

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from powerlab import calibrate_points
-from powerlab.calibrate import (
+from powerlab.calibration import points as calibration_points
+from powerlab.calibration.conduct import (
     Occasion,
     Progress,
     conduct,
@@ -16,14 +16,15 @@ from powerlab.calibrate import (
     resumed_plan,
     steps_taken,
 )
-from powerlab.calibrate_record import Subject, build_record
-from powerlab.calibrate_reference import believed
-from powerlab.calibrate_worth import worths
+from powerlab.calibration.record import build_record
+from powerlab.calibration.reference import believed
+from powerlab.calibration.subject import Subject
+from powerlab.calibration.worth import worths
 from powerlab.errors import ConfigError, InstrumentError, SetupError
 from powerlab.findings import Severity
-from powerlab.records.calibration import Direction, Environment, Settling
+from powerlab.records.calibration import Direction, Environment, Laboratory, Settling
 from powerlab.store.calibrations import CalibrationStore
-from tests.bench_of_fakes import made_bench, with_load
+from tests.calibration.bench_of_fakes import made_bench, with_load
 
 LEVELS = (0.3, 0.6, 0.9)
 
@@ -61,10 +62,14 @@ def recorded(made, plan, found):
         profile=made.named.meter.profile,
         serial="M1",
         firmware="1.0",
+        resource="TCPIP0::10.0.0.5::5025::SOCKET",
+        condition="",
         emulated=False,
         performed="2026-11-21",
         due="2027-11-21",
         operator="Ada",
+        laboratory=Laboratory("Bench 3", "", ""),
+        customer="",
         environment=Environment(math.nan, math.nan, math.nan),
         cable_set="red",
     )
@@ -91,8 +96,10 @@ def test_every_point_of_the_plan_is_kept_and_the_errors_of_the_meter_come_out(st
     record = recorded(made, plan, found)
     fit = record.corrections[0].chosen
     assert fit.form.model.value == "gain-offset"
-    (worth,) = worths(record, made.named.meter.profile)
+    (worth,) = worths(record)
     assert worth.quantity == "current"
+    assert worth.after < worth.before < worth.at_due
+    assert record.item.link == "TCPIP SOCKET"
     assert not made.load.on
 
 
@@ -170,7 +177,7 @@ def test_a_meter_beyond_its_range_says_which_level_to_leave_out(store):
 
 def test_a_point_that_does_not_settle_is_taken_and_says_so(store, monkeypatch):
     """It is a warning of the record, not a silent point."""
-    monkeypatch.setattr(calibrate_points, "SETTLE_LIMIT_S", 0.3)
+    monkeypatch.setattr(calibration_points, "SETTLE_LIMIT_S", 0.3)
     made = made_bench(meter={"creep_per_s": 0.01})
     plan, found = walked(made, store)
     assert any(p.settling is Settling.UNSETTLED for p in found.points)
@@ -230,6 +237,29 @@ def test_a_person_sets_resistors_and_is_asked_again_where_they_are_wrong(store):
     blocking = [f for f in recorded(made, plan, found).findings if f.severity is Severity.BLOCKING]
     assert blocking == []
     assert [f.code for f in found.findings] == ["setup-not-measured"]
+
+
+def test_a_reference_s_own_offset_is_no_current_left_on(store):
+    """With everything disconnected a person is asked once, whatever the reference shows."""
+    asked = []
+
+    def ask(text):
+        asked.append(text)
+        made.circuit.amperes = float(text.split()[2]) if text.startswith("Set about") else 0.0
+
+    made = made_bench(
+        load=False, supply=False, supply_v=5.0, ask=ask, reference={"offset": -1.2e-4}
+    )
+    _, found = walked(made, store)
+    assert len(found.points) == 7
+    assert len(asked) == 1 + 7
+
+
+def test_a_range_that_the_meter_does_not_have_is_refused_by_name():
+    """Even beside one that it has; its ranges are told."""
+    with pytest.raises(ConfigError, match="has no current range of 5") as caught:
+        planned(made_bench(), only=(1.0, 5.0))
+    assert "3 A" in caught.value.hint
 
 
 def test_without_a_person_nobody_is_asked():

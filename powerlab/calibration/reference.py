@@ -10,6 +10,7 @@ from pathlib import Path
 from powerlab.analysis.calibration.drift import drift_from_limits, years_between
 from powerlab.analysis.calibration.inputs import UNKNOWN_K
 from powerlab.analysis.calibration.plan import UNITS, Leg
+from powerlab.analysis.calibration.use import SPECIFIED_DAYS
 from powerlab.analysis.uncertainty import rectangular
 from powerlab.catalog.instrument_profile import InstrumentProfile, Range
 from powerlab.catalog.reference_certificate import ReferenceCertificate, read_certificate
@@ -19,9 +20,6 @@ from powerlab.records import Distribution
 from powerlab.records.calibration import Reference
 from powerlab.records.correction import REFERENCE_TEMPERATURE_C, CommonError
 from powerlab.store.dcc_read import read_dcc
-
-SPECIFIED_DAYS = 365.0
-"""How long the limits of a profile hold."""
 
 NOT_CERTIFIED = "none: the specified limits of its model are believed"
 

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from powerlab.calibrate_bench import Instrument, Instruments, OpenBench
+from powerlab.calibration.bench import Instrument, Instruments, OpenBench
 from powerlab.catalog.bench_profile import BenchMeter
 from powerlab.catalog.instrument_profile import InstrumentProfile
 from powerlab.catalog.layers import load_catalog

@@ -6,15 +6,17 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from powerlab import __version__
 from powerlab.analysis.calibration.checks import check_fit
-from powerlab.analysis.calibration.correction import past_calibration
 from powerlab.analysis.calibration.plan import UNITS, CalibrationPlan, Leg
 from powerlab.analysis.calibration.points import check_points
 from powerlab.analysis.calibration.selection import choose_correction
+from powerlab.analysis.calibration.use import history_of
 from powerlab.analysis.calibration.validity import check_record
 from powerlab.analysis.uncertainty import rectangular
-from powerlab.calibrate_reference import Believed
-from powerlab.calibrate_setup import tares
+from powerlab.calibration.reference import Believed
+from powerlab.calibration.setup import tares
+from powerlab.calibration.subject import Subject, item_of
 from powerlab.catalog.instrument_profile import InstrumentProfile, Range
 from powerlab.errors import ConfigError
 from powerlab.findings import Finding, Severity
@@ -23,8 +25,6 @@ from powerlab.records import Accuracy
 from powerlab.records.calibration import (
     CalibrationPoint,
     CalibrationRecord,
-    Environment,
-    PastCalibration,
     Reference,
     SetupTerm,
     StepResponse,
@@ -43,21 +43,6 @@ SATURATED = "calibration-load-saturated"
 
 TYPICAL = 0.5
 """Part of the highest level at which the gain of a calibration is told."""
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """The meter that was calibrated, and everything about the occasion but its readings."""
-
-    profile: InstrumentProfile
-    serial: str
-    firmware: str
-    emulated: bool
-    performed: str
-    due: str
-    operator: str
-    environment: Environment
-    cable_set: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +98,15 @@ def build_record(
     record = CalibrationRecord(
         certificate=certificate,
         instrument=subject.profile.id,
+        item=item_of(subject),
         serial=subject.serial,
         firmware=subject.firmware,
         performed=subject.performed,
         due=subject.due,
         operator=subject.operator,
+        laboratory=subject.laboratory,
+        customer=subject.customer,
+        software=f"powerlab {__version__}",
         environment=subject.environment,
         cable_set=subject.cable_set,
         references=tuple(believed_in),
@@ -173,14 +162,6 @@ def range_named(profile: InstrumentProfile, quantity: str, full_scale: float) ->
         "any more",
         hint="take the profile that the calibration was planned with, or calibrate anew",
     )
-
-
-def history_of(past: Sequence[CalibrationRecord]) -> Iterable[PastCalibration]:
-    """Yield what earlier calibrations found on each of their ranges."""
-    for record in past:
-        for correction in record.corrections:
-            for span in correction.spans:
-                yield past_calibration(correction, span.full_scale, record.performed)
 
 
 def _repeated(plan: CalibrationPlan, leg: Leg) -> bool:

@@ -13,7 +13,7 @@ from powerlab.acquire import CHECK_S, Acquisition
 from powerlab.analysis.calibration.plan import SETTLING, UNITS, Leg, Step
 from powerlab.analysis.calibration.settling import Pair, Readings, pair_at
 from powerlab.analysis.sample_clock import fit_sample_clock
-from powerlab.calibrate_sources import Source
+from powerlab.calibration.sources import Source
 from powerlab.catalog.instrument_profile import InstrumentProfile, Range
 from powerlab.errors import InstrumentError
 from powerlab.instruments.contract import Meter, MeterRequest
@@ -164,7 +164,7 @@ class Station:
             for reader in (self.meter, self.reference)
         ):
             return None
-        if self.source.by_hand and _missed(pair, step.nominal):
+        if self.source.by_hand and self._missed(pair, step.nominal):
             unit = UNITS[self.leg.quantity]
             self.say(f"the reference reads {pair.reference.value:.4g} {unit}: once more, please")
             pair = self._read(step.nominal)
@@ -182,6 +182,16 @@ class Station:
             at_utc_ns=time.time_ns(),
             temperature_c=self.temperature_c,
             correlation=pair.correlation,
+        )
+
+    def _missed(self, pair: Pair, wanted: float) -> bool:
+        """Tell whether a level set by hand is not about what was asked for.
+
+        Of nothing, the reference may show its offset: what counts is the lowest level.
+        """
+        lowest = min(step.nominal for step in self.leg.steps if step.nominal)
+        return abs(pair.reference.value - wanted) > max(
+            NEAR * (wanted or lowest), 3 * pair.reference.u
         )
 
     def _read(self, level: float) -> Pair:
@@ -229,11 +239,6 @@ def shows_one_side(values: FloatArray) -> bool:
     on one side of it, and never so with one of them at 0 itself.
     """
     return bool((values >= 0).all() and (values == 0).any())
-
-
-def _missed(pair: Pair, wanted: float) -> bool:
-    """Tell whether a level set by hand is not about what was asked for."""
-    return abs(pair.reference.value - wanted) > max(NEAR * wanted, 3 * pair.reference.u)
 
 
 def _as_set(pair: Pair, wanted: float) -> float:

@@ -15,11 +15,11 @@ from functools import partial
 
 from powerlab.analysis.calibration.plan import SETTLING, CalibrationPlan, Leg
 from powerlab.analysis.calibration.step_checks import check_step
-from powerlab.calibrate_bench import OpenBench
-from powerlab.calibrate_points import Reader, Station, reading
-from powerlab.calibrate_record import Found, range_named, range_of
-from powerlab.calibrate_setup import Loop, resistances, step_burst
-from powerlab.calibrate_sources import Source
+from powerlab.calibration.bench import OpenBench
+from powerlab.calibration.points import Reader, Station, reading
+from powerlab.calibration.record import Found, range_named, range_of
+from powerlab.calibration.setup import Loop, resistances, step_burst
+from powerlab.calibration.sources import Source
 from powerlab.errors import ConfigError, InstrumentError, SetupError
 from powerlab.findings import Finding, Severity
 from powerlab.instruments.contract import Load
@@ -29,6 +29,12 @@ from powerlab.store.serial import from_plain
 
 SET_UP, SKIPPED = "set-up", "skipped"
 """What the journal notes beside the points: the set-up's terms, and steps without a point."""
+
+TAKE_OUT = (
+    "Take the reference out: join meter and load by the cables that the board will have; "
+    "press Enter"
+)
+"""What a person is asked before the set-up's resistances are measured."""
 
 RESUMED_S = 1.0
 """How long the level before stays on when a calibration goes on within a range."""
@@ -226,10 +232,7 @@ def _measure_setup(bench: OpenBench, plan: CalibrationPlan, occasion: Occasion) 
         return SetUp(findings=(_not_measured("there is no load whose current can be set"),))
     leg = max(legs, key=lambda item: item.top)
     if occasion.cable and named.ask is not None:
-        named.ask(
-            "Take the reference out: join meter and load by the cables that the board will have; "
-            "press Enter"
-        )
+        named.ask(TAKE_OUT)
     with ExitStack() as stack:
         stack.callback(_switch_off, bench.load)
         chosen = range_of(named.meter.profile, leg)

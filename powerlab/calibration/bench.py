@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
 from powerlab.analysis.calibration.plan import (
+    UNITS,
     CalibrationPlan,
     Leg,
     MeterAbility,
@@ -14,7 +16,7 @@ from powerlab.analysis.calibration.plan import (
     SourceAbility,
     plan_calibration,
 )
-from powerlab.calibrate_sources import (
+from powerlab.calibration.sources import (
     Ask,
     FixedSource,
     HandSource,
@@ -28,7 +30,7 @@ from powerlab.calibrate_sources import (
 )
 from powerlab.catalog.bench_profile import BenchMeter
 from powerlab.catalog.instrument_profile import InstrumentProfile
-from powerlab.errors import SetupError
+from powerlab.errors import ConfigError, SetupError
 from powerlab.instruments.contract import Load, Meter, Supply, open_load, open_meter, open_supply
 
 QUANTITIES = ("voltage", "current")
@@ -93,9 +95,11 @@ class Instruments:
     ) -> CalibrationPlan:
         """Plan the points; see ``plan_calibration``.
 
-        Raises SetupError where a person is needed and there is none: to set a current, or to
-        move the one reference from volts to amperes.
+        Raises ConfigError for one of ``only`` that the meter does not have, SetupError where a
+        person is needed and there is none: to set a current, or to move the one reference from
+        volts to amperes.
         """
+        _check_ranges(self.meter.profile, quantities, only)
         sources = self.sources()
         if "current" in quantities and "current" not in sources:
             raise SetupError(
@@ -134,6 +138,20 @@ def ability_of(profile: InstrumentProfile) -> MeterAbility:
         interval_s=sampling.interval_s,
         delay_s=sampling.latency_s + sampling.latency_limit_s + sampling.interval_s,
     )
+
+
+def _check_ranges(
+    profile: InstrumentProfile, quantities: Sequence[str], only: Sequence[float]
+) -> None:
+    """Refuse a full scale that no range of the meter has."""
+    own = [item for item in profile.range if item.quantity in quantities]
+    for wanted in only:
+        if not any(math.isclose(item.full_scale, wanted) for item in own):
+            names = (f"{item.full_scale:g} {UNITS[item.quantity]}" for item in own)
+            raise ConfigError(
+                f"{profile.name} has no {' or '.join(quantities)} range of {wanted:g}",
+                hint=f"its ranges: {', '.join(names)}",
+            )
 
 
 def _moved(legs: Sequence[Leg], number: int) -> bool:

@@ -1,0 +1,1 @@
+"""A calibration conducted: instruments opened, points walked, set-up measured, record made."""
