@@ -151,6 +151,23 @@ def bench_of(name: str) -> Bench:
     return Bench(kind, meter, reference, source, plan, common)
 
 
+def taken_points(bench: Bench, seed: int, warm_c: float) -> list[CalibrationPoint]:
+    """Take the plan's points on the bench of a seed, at a temperature."""
+    steps = bench.leg.steps
+    taken = bench.read(
+        [step.nominal for step in steps],
+        seed,
+        readings=bench.readings,
+        start_s=CALIBRATED_S,
+        temperature_c=warm_c,
+    )
+    return [
+        _point(level, step, bench, warm_c)
+        for level, step in zip(taken, steps, strict=True)
+        if step.nominal or not _one_sided(level)
+    ]
+
+
 def one_bench(name: str, seed: int) -> Outcome:
     """Measure, calibrate and measure again on the bench of one seed."""
     bench, rng = bench_of(name), np.random.default_rng(seed)
@@ -162,14 +179,7 @@ def one_bench(name: str, seed: int) -> Outcome:
         low, high = (part * leg.full_scale for part in kind.levels)
     first, second = rng.uniform(low, high, 2).tolist()
     before, _ = _fresh(bench, first, seed, BEFORE_S, warm_c)
-    taken = bench.read(
-        nominal, seed, readings=bench.readings, start_s=CALIBRATED_S, temperature_c=warm_c
-    )
-    points = [
-        _point(level, step, bench, warm_c)
-        for level, step in zip(taken, leg.steps, strict=True)
-        if step.nominal or not _one_sided(level)
-    ]
+    points = taken_points(bench, seed, warm_c)
     try:
         correction = choose_correction(points, bench.common, certificate="benchmark")
     except ConfigError as error:

@@ -108,13 +108,15 @@ class MeterClass:
     ``meter`` is a kind of meter, or the id of one in the catalogue. ``lag_limit_s`` bounds
     the supply's lag, ``noise_cell_s`` is the board's shortest noise; its longest lasts
     as long as a run. ``refused`` marks a class whose meter is too slow for its runs.
-    ``precision`` is the relative U that the two-stage rule is asked for.
+    ``precision`` is the relative U that the two-stage rule is asked for. ``calibrated_by``
+    names the benches (``calibration_classes``) on which the meter was calibrated before.
     """
 
     name: str
     meter: Meter | str
     run_s: float
     precision: float
+    calibrated_by: tuple[str, ...] = ()
     lag_limit_s: float = 0.005
     inference_s: float = 0.001
     idle_s: float = 2.0
@@ -259,6 +261,14 @@ def _models() -> Iterable[MeterClass]:
             setup=Setup(supply_origin=origin),
         )
     yield MeterClass("rdtech-um25c", um25c, 6.0, 0.0139, idle_s=5.0)
+    yield MeterClass(
+        "rdtech-um25c-calibrated",
+        um25c,
+        6.0,
+        0.005,
+        calibrated_by=("usb-amperes-idle-visited", "usb-volts"),
+        idle_s=5.0,
+    )
     dc = Setup(boundary=Boundary.DC)
     yield MeterClass("rdtech-um25c-dc", um25c, 20.0, 0.0133, idle_s=10.0, setup=dc)
     analyser = Meter(

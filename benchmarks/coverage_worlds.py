@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from calibration_benches import ON, bench_of, taken_points
 from coverage_classes import DEVICE, MeterClass, classes
 from scipy import stats
 
 from powerlab.analysis.align import align
+from powerlab.analysis.calibration.selection import choose_correction
 from powerlab.analysis.conclude import conclude
 from powerlab.analysis.estimate import estimate, first_stage_plan
 from powerlab.analysis.precision import RunPlan
@@ -17,6 +19,12 @@ from powerlab.emulation.virtual import virtual_measurement
 from powerlab.emulation.wiring import ErrorLaw
 from powerlab.findings import Severity
 from powerlab.records import Capture, Request, Truth
+from powerlab.records.correction import (
+    REFERENCE_TEMPERATURE_C,
+    ChannelCalibration,
+    Drift,
+    Use,
+)
 
 NAMES = ("energy_per_inference", "energy_of_these_runs")
 COVERAGE = (0.93, 0.97)
@@ -79,6 +87,8 @@ def _measured(
     instrument, setup = meter_class.instrument(), meter_class.world(seed, law)
     device, protocol = meter_class.device(seed), meter_class.protocol(seed)
     capture, truth = virtual_measurement(device, instrument, protocol, seed, setup)
+    known = tuple(_calibration(name, capture, seed) for name in meter_class.calibrated_by)
+    capture = replace(capture, calibrations=known)
     if not two_stages:
         return capture, truth
     first = protocol.runs
@@ -86,7 +96,19 @@ def _measured(
     if isinstance(plan, RunPlan) and plan.runs > first:
         longer = protocol.model_copy(update={"runs": plan.runs})
         capture, truth = virtual_measurement(device, instrument, longer, seed, setup)
-    return replace(capture, first_stage=first, precision=meter_class.precision), truth
+    told = {"first_stage": first, "precision": meter_class.precision, "calibrations": known}
+    return replace(capture, **told), truth
+
+
+def _calibration(name: str, capture: Capture, seed: int) -> ChannelCalibration:
+    """Calibrate a channel of the meter in the same world, at the temperature of its use."""
+    bench, setup = bench_of(name), capture.trace.setup
+    channel = bench.kind.quantity
+    limit = setup.accuracy[setup.channels.index(channel)]
+    points = taken_points(bench, seed, REFERENCE_TEMPERATURE_C)
+    correction = choose_correction(points, bench.common, certificate=name)
+    use = Use(limit, Drift(0.0, 0.0, "new"), 0.0, REFERENCE_TEMPERATURE_C)
+    return ChannelCalibration(channel, correction, use, ON, ON, ())
 
 
 def one_world(name: str, law: ErrorLaw, two_stages: bool, seed: int) -> Outcome:  # noqa: FBT001

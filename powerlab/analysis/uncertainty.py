@@ -127,6 +127,8 @@ def expanded_uncertainty(budget: Sequence[Component], p: float = COVERAGE) -> fl
         return 0.0
     if len(lines) == 1:
         return _quantile(lines[0], p)
+    if all(line.distribution is Distribution.NORMAL and line.dof is None for line in lines):
+        return student_t(p, None) * standard_uncertainty(lines)
     wide = max(student_t(p, line.dof) * line.u for line in lines)
     span = 6 * standard_uncertainty(lines) + 6 * wide
     step = 2 * span / BINS
