@@ -199,7 +199,7 @@ def _take_leg(
     other = range_named(theirs, leg.quantity, leg.reference_full_scale)
     with ExitStack() as stack:
         source.begin()
-        stack.callback(_rest, source)
+        stack.push(partial(_rest, source))
         meter = stack.enter_context(reading(bench.meter, profile, range_of(profile, leg)))
         reference = stack.enter_context(reading(bench.references[leg.reference], theirs, other))
         if first and not source.by_hand:  # come to the next level from where it was left
@@ -210,10 +210,13 @@ def _take_leg(
             keep(at.take(step))
 
 
-def _rest(source: Source) -> None:
-    """Let go of the level, whatever ended the leg: what fails here is told by what comes next."""
-    with contextlib.suppress(InstrumentError, SetupError):
+def _rest(source: Source, _kind: object, error: BaseException | None, _trace: object) -> None:
+    """Let go of the level, whatever ended the leg; where that fails, tell who must do it."""
+    try:
         source.rest()
+    except (InstrumentError, SetupError):
+        if error is not None:  # else the next command to it tells
+            error.add_note("load or supply cannot be reached: switch it off by hand")
 
 
 def remaining_s(plan: CalibrationPlan, taken: int) -> float:
@@ -231,8 +234,6 @@ def _measure_setup(bench: OpenBench, plan: CalibrationPlan, occasion: Occasion) 
     if bench.load is None or named.load is None or not legs:
         return SetUp(findings=(_not_measured("there is no load whose current can be set"),))
     leg = max(legs, key=lambda item: item.top)
-    if occasion.cable and named.ask is not None:
-        named.ask(TAKE_OUT)
     with ExitStack() as stack:
         stack.callback(_switch_off, bench.load)
         chosen = range_of(named.meter.profile, leg)
@@ -252,6 +253,8 @@ def _measure_setup(bench: OpenBench, plan: CalibrationPlan, occasion: Occasion) 
         if loop.volts is None:
             findings = (_not_measured("nothing reads volts behind the meter"),)
         else:
+            if occasion.cable and named.ask is not None:
+                named.ask(TAKE_OUT)
             occasion.say("measuring the series resistances, at two currents")
             terms = resistances(loop, cable=occasion.cable)
         stepped = SetUp()

@@ -209,10 +209,9 @@ def step_burst(loop: Loop, steps: int) -> StepResponse:
     """Step the load up and down at odd times and get how the meter's readings follow.
 
     The instant of a step lies within the command that makes it, late by the load's own settling
-    time, over which the rise is spread, too. Of a meter that is polled for its newest reading,
-    the latency of another session is another one, by up to half an interval either way. Raises
-    ValueError where the load is too slow for the meter or the steps do not show, InstrumentError
-    where one fails.
+    time. Of a meter that is polled for its newest reading, the latency of another session is
+    another one, by up to half an interval either way. Raises ValueError where the load is too
+    slow for the meter or the steps do not show, InstrumentError where one fails.
     """
     load, setup = loop.load, loop.meter.setup
     interval_s, aperture_s = setup.interval_s, setup.aperture_s
@@ -246,5 +245,5 @@ def step_burst(loop: Loop, steps: int) -> StepResponse:
         np.array(instants) + nanoseconds(loop.settle_s),
         resolution=loop.meter.range.resolution,
         u_common_s=math.hypot(rectangular(loop.settle_s), rectangular(phase_s)),
-        u_each_s=math.hypot(rectangular(max(widths) / 2 / NS_PER_S), loop.settle_s),
+        u_each_s=rectangular(float(np.sqrt(np.mean(np.square(widths)))) / 2 / NS_PER_S),
     )

@@ -58,13 +58,17 @@ class BenchSupply(Model):
 class BenchCalibration(Model):
     """What the bench's meters are calibrated with: references, an electronic load, a supply.
 
-    ``cable_set`` is the name of the leads between meter and board.
+    ``cable_set`` is the name of the leads between meter and board. ``laboratory``, its
+    ``place`` and ``country`` (ISO 3166) stand on certificates.
     """
 
     reference: tuple[BenchMeter, ...] = ()
     load: BenchMeter | None = None
     supply: BenchMeter | None = None
     operator: str = ""
+    laboratory: str = ""
+    place: str = ""
+    country: str = ""
     cable_set: str = ""
 
 

@@ -204,7 +204,11 @@ def _subject(planned: Planned, bench: OpenBench) -> Subject:
         performed=performed,
         due=due_date(wanted, performed),
         operator=section.operator if wanted.operator is None else wanted.operator,
-        laboratory=Laboratory(wanted.laboratory, wanted.place, wanted.country),
+        laboratory=Laboratory(
+            wanted.laboratory or section.laboratory,
+            wanted.place or section.place,
+            wanted.country or section.country,
+        ),
         customer=wanted.customer,
         environment=environment(wanted),
         cable_set=section.cable_set if wanted.cable_set is None else wanted.cable_set,

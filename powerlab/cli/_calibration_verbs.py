@@ -75,6 +75,12 @@ def act(
     wanted = Wanted(instrument=instrument, **options)
     view = open_view(quiet=quiet)
     if check:
+        if papers.certificate or papers.dcc or wanted.resume or wanted.restart:
+            raise ConfigError(
+                "--check compares one known load: it writes no certificate and is never resumed",
+                hint="leave out --certificate, --dcc, --resume and --restart; --show writes a "
+                "certificate again",
+            )
         _check(wanted, lab, view, as_json=as_json)
         return
     papers.check()

@@ -69,7 +69,7 @@ _FILE = click.Path(path_type=Path)
     help="Only the ranges of these full scales.",
 )  # fmt: skip
 @click.option(
-    "--points", default="10,30,50,70,90", show_default=True, metavar="P,P", callback=_percentages,
+    "--points", default="2,10,30,50,70,90", show_default=True, metavar="P,P", callback=_percentages,
     help="Levels in per cent of the range.",
 )  # fmt: skip
 @click.option(

@@ -8,6 +8,7 @@ import pytest
 
 from powerlab.calibration import points as calibration_points
 from powerlab.calibration.conduct import (
+    TAKE_OUT,
     Occasion,
     Progress,
     conduct,
@@ -24,7 +25,7 @@ from powerlab.errors import ConfigError, InstrumentError, SetupError
 from powerlab.findings import Severity
 from powerlab.records.calibration import Direction, Environment, Laboratory, Settling
 from powerlab.store.calibrations import CalibrationStore
-from tests.calibration.bench_of_fakes import made_bench, with_load
+from tests.calibration.bench_of_fakes import FakeLoad, made_bench, with_load
 
 LEVELS = (0.3, 0.6, 0.9)
 
@@ -119,6 +120,21 @@ def test_what_a_session_could_not_take_the_next_one_does(store):
     assert found.points[:4] == before
     assert [p.nominal for p in found.points] == [s.nominal for s in plan.legs[0].steps]
     journal.discard()
+
+
+def test_a_load_that_is_lost_under_current_is_to_be_switched_off_by_hand(store):
+    """Nobody else can, and the message says so."""
+    made = made_bench(breaks=4)
+
+    def gone(on):
+        if len(made.load.sets) > 4:
+            raise InstrumentError("the load's link is cut", hint="look at its plug")
+        FakeLoad.input(made.load, on)
+
+    made.load.input = gone
+    with pytest.raises(InstrumentError, match="link is cut") as caught:
+        walked(made, store)
+    assert any("switch it off by hand" in note for note in caught.value.__notes__)
 
 
 def test_a_resumed_range_goes_on_from_the_level_at_which_it_was_left(store):
@@ -285,14 +301,25 @@ def test_volts_and_amperes_are_passes_with_a_word_on_the_wiring(store):
 
 def test_series_resistances_come_from_two_currents(store):
     """The cable lies behind the meter's volts, the burden before them."""
-    made = made_bench(meter={"both": True, "gain": 5e-4})
+    asked = []
+    made = made_bench(meter={"both": True, "gain": 5e-4}, ask=asked.append)
     _, found = walked(made, store, cable=True)
+    assert asked[-1] == TAKE_OUT
     terms = {term.name: term for term in found.terms}
     cable, burden = terms["cable-loop"], terms["burden"]
     assert cable.value == pytest.approx(0.12, abs=3 * cable.u)
     assert cable.u < 0.002
     assert burden.value == pytest.approx(0.05 - 0.02, abs=1e-3)
     assert not made.load.on
+
+
+def test_nobody_is_asked_to_wire_anew_where_nothing_reads_volts(store):
+    """Without volts there is no resistance to find, and the reference stays where it is."""
+    asked = []
+    made = made_bench(ask=asked.append)
+    _, found = walked(made, store, cable=True)
+    assert TAKE_OUT not in asked
+    assert [f.code for f in found.findings] == ["setup-not-measured"]
 
 
 def test_the_set_up_is_measured_once_and_not_again_on_resumption(store):

@@ -11,98 +11,27 @@ from pathlib import Path
 
 import pytest
 
-from powerlab.cli import _calibration_options, main
-from powerlab.records.calibration import Laboratory
+from powerlab.cli import _calibration_options
 from powerlab.store.calibration_file import read_calibration
-
-METER = ("--instrument", "keithley-dmm6500", "--range", "1", "--points", "20,50,80")
-SHORT = (*METER, "--readings", "6", "--steps", "0", "--temperature", "23±0.5")
-CERTIFICATE = """
-schema = 1
-certificate = "K-2026-08-15"
-laboratory = "Example Calibration"
-model = "keithley-dmm6500"
-serial = "04381234"
-calibrated = 2026-03-01
-due = {due}
-[[range]]
-quantity = "current"
-full_scale = 1.0
-gain_percent = 0.01
-offset = 1e-5
-"""
-
-
-WHO = ("--laboratory", "Bench 3", "--place", "Room 2", "--country", "de", "--humidity", "45")
-WHO = (*WHO, "--customer", "Board Works", "--condition", "no damage")
-
-
-def emulated(*more, seed=7):
-    """Get the words of a short emulated calibration."""
-    words = ("calibrate", *SHORT, "--reference", "keithley-dmm6500", "--emulate")
-    return [str(word) for word in (*words, "--seed", seed, *more)]
+from tests.cli.calibrating import CERTIFICATE, SHORT, emulated, new_certificate, new_lab
 
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Path:
     """Get an empty lab."""
-    place = tmp_path / "lab"
-    place.mkdir()
-    (place / "powerlab.toml").write_text("schema = 1\n")
-    return place
+    return new_lab(tmp_path)
 
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
     """Get the file of a reference's certificate that is in time."""
-    path = tmp_path / "reference.toml"
-    path.write_text(CERTIFICATE.format(due="2036-03-01"))
-    return path
-
-
-@pytest.fixture(scope="module")
-def calibrated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Calibrate once, with both certificates; get the lab and the record's file."""
-    place = tmp_path_factory.mktemp("calibrated")
-    lab = place / "lab"
-    lab.mkdir()
-    (lab / "powerlab.toml").write_text("schema = 1\n")
-    reference = place / "reference.toml"
-    reference.write_text(CERTIFICATE.format(due="2036-03-01"))
-    more = ("--lab", lab, "--operator", "Ada", "--dcc", place / "c.xml", *WHO)
-    more = (*more, "--certificate", place / "c.pdf", "--reference-certificate", reference)
-    assert main(emulated(*more)) == 0
-    (path,) = lab.glob("calibrations/*/*/*.json")
-    return lab, path
+    return new_certificate(tmp_path)
 
 
 def journal_of(lab: Path) -> list[dict]:
     """Get the lines of the only journal of a lab."""
     (path,) = lab.glob("calibrations/*/*/under-way.jsonl")
     return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-# --- calibrating ---------------------------------------------------------------------------
-
-
-def test_a_calibration_is_a_record_and_both_certificates(calibrated):
-    """Everything that was asked for is there, and the record says that it was emulated."""
-    lab, path = calibrated
-    record = read_calibration(path)
-    assert record.operator == "Ada"
-    assert record.environment.temperature_c == 23.0
-    assert record.environment.humidity_percent == 45.0
-    assert record.laboratory == Laboratory("Bench 3", "Room 2", "DE")
-    assert (record.customer, record.item.condition) == ("Board Works", "no damage")
-    assert record.item.manufacturer == "Keithley"
-    assert record.item.link == "TCPIP SOCKET"
-    assert len(record.item.ranges) > 5
-    assert record.references[0].certificate == "K-2026-08-15"
-    assert [p.nominal for p in record.points] == [0, 0.2, 0.5, 0.8, 0.5, 0.2, 0]
-    assert record.findings[0].code == "emulated"
-    assert (lab.parent / "c.pdf").read_bytes().startswith(b"%PDF")
-    assert "digitalCalibrationCertificate" in (lab.parent / "c.xml").read_text()
-    assert not list(lab.glob("calibrations/*/*/under-way.jsonl"))
 
 
 def test_points_are_shown_as_they_come_and_the_gain_is_told(run, lab, certificate):
@@ -242,91 +171,6 @@ def test_a_full_disk_at_the_end_costs_no_point(run, lab, monkeypatch):
     assert [p.at_utc_ns for p in record.points] == [p["at_utc_ns"] for p in before]
 
 
-# --- checking and looking ------------------------------------------------------------------
-
-
-def test_a_known_load_is_compared_with_the_calibration_and_charted(run, calibrated):
-    """E_n agrees, and the second check is the second of its chart."""
-    lab, path = calibrated
-    reference = lab.parent / "reference.toml"
-    words = emulated("--lab", lab, "--reference-certificate", reference, "--check")
-    first, second = run(*words), run(*words, "--json")
-    assert first.code == second.code == 0
-    assert "agrees" in first.out
-    (document,) = second.json
-    assert document["certificate"] == read_calibration(path).certificate
-    assert abs(document["e_n"]) < 1
-    assert document["checks"] == 2
-    assert len((path.parent / "checks.jsonl").read_text().splitlines()) == 2
-
-
-def test_a_meter_without_a_calibration_has_nothing_to_check(run, calibrated):
-    """Of another one of its model there is one, which is said."""
-    lab, _ = calibrated
-    ran = run(*emulated("--lab", lab, "--check", seed=9))
-    assert ran.code == 2
-    words = " ".join(ran.err.split())
-    assert "no calibration of keithley-dmm6500 EMULATED-00000009" in words
-    assert "EMULATED-00000007" in words
-
-
-def test_calibrations_are_listed_and_shown(run, calibrated):
-    """By identifier or by its end; a path serves as well."""
-    lab, path = calibrated
-    listed = run("calibrate", "--list", "--lab", lab)
-    assert listed.code == 0
-    assert path.stem in listed.out
-    assert "emulated" in listed.out
-    assert run("calibrate", "--list", "--lab", lab, "--json").json["calibrations"]
-    for name in (path.stem, path.stem[-6:], path):
-        shown = run("calibrate", "--show", name, "--lab", lab)
-        assert shown.code == 0
-        assert f"calibration {path.stem} of keithley-dmm6500" in shown.out
-    assert run("calibrate", "--show", "nothing", "--lab", lab).code == 2
-
-
-def test_a_certificate_is_made_again_byte_by_byte(run, calibrated, tmp_path):
-    """Its numbers come from the record alone."""
-    lab, path = calibrated
-    again = ("--certificate", tmp_path / "again.pdf", "--dcc", tmp_path / "again.xml")
-    assert run("calibrate", "--show", path.stem, "--lab", lab, *again).code == 0
-    assert (tmp_path / "again.pdf").read_bytes() == (lab.parent / "c.pdf").read_bytes()
-    assert (tmp_path / "again.xml").read_bytes() == (lab.parent / "c.xml").read_bytes()
-
-
-def test_a_certificate_needs_nothing_but_the_file_of_its_record(
-    run, calibrated, tmp_path, monkeypatch
-):
-    """No lab, no catalogue: another computer makes the same one, and one in Chinese."""
-    lab, path = calibrated
-    file = tmp_path / "record.json"
-    file.write_bytes(path.read_bytes())
-    monkeypatch.setenv("POWERLAB_LAB", "")
-    monkeypatch.setattr("powerlab.catalog.layers.load_catalog", None)
-    papers = {lang: tmp_path / f"{lang}.pdf" for lang in ("en", "zh")}
-    for lang, paper in papers.items():
-        shown = run("calibrate", "--show", file, "--lang", lang, "--certificate", paper)
-        assert shown.code == 0
-    assert papers["en"].read_bytes() == (lab.parent / "c.pdf").read_bytes()
-    assert papers["zh"].read_bytes() != papers["en"].read_bytes()
-
-
-def test_an_edited_record_is_told_and_not_shown(run, calibrated, tmp_path):
-    """Its hash does not fit any more; the list warns and goes on."""
-    _, path = calibrated
-    place = tmp_path / "copy" / "calibrations" / "keithley-dmm6500" / "EMULATED-00000007"
-    place.mkdir(parents=True)
-    (tmp_path / "copy" / "powerlab.toml").write_text("schema = 1\n")
-    (place / path.name).write_text(path.read_text().replace('"Ada"', '"Bob"'))
-    shown = run("calibrate", "--show", path.stem, "--lab", tmp_path / "copy")
-    assert shown.code == 2
-    assert "sha256" in shown.err
-    listed = run("calibrate", "--list", "--lab", tmp_path / "copy")
-    assert listed.code == 0
-    assert "damaged" in listed.err
-    assert "No calibration" in listed.out
-
-
 # --- what is refused before anything is touched ----------------------------------------------
 
 
@@ -346,6 +190,8 @@ WITH = ("--reference", "keithley-dmm6500@TCPIP0::127.0.0.1::9::SOCKET")
         ((*REAL, *WITH, "--fault", "unplug@1s"), 2, "--fault needs --emulate"),
         ((*REAL, *WITH, "--emulate"), 2, "name models alone"),
         ((*REAL, *WITH, "--resume", "--restart"), 2, "one of the two"),
+        ((*REAL, *WITH, "--check", "--certificate", "c.pdf"), 2, "no certificate"),
+        ((*REAL, *WITH, "--check", "--resume"), 2, "never resumed"),
         ((*REAL, *WITH, "--points", "10,10"), 2, "each once"),
         ((*REAL, *WITH, "--points", "10,110"), 2, "per cent"),
         ((*REAL, *WITH, "--quantity", "power"), 2, "current, voltage"),
