@@ -118,7 +118,7 @@ def test_everything_reaches_the_sink_as_it_happens():
     sink = Recorder()
     finished = run(sink=sink)
     kinds = [kind for kind, _ in sink.events]
-    assert kinds[:5] == ["timebase", "wiring", "meter", "target", "batch"]
+    assert kinds[:6] == ["timebase", "wiring", "meter", "calibrations", "target", "batch"]
     assert kinds.count("phase") == len(finished.capture.phases)
     assert all(isinstance(item, Phase) for kind, item in sink.events if kind == "phase")
     assert kinds.count("telemetry") == len(finished.capture.telemetry) > 2
@@ -222,7 +222,7 @@ class Stub:
 
     def configure(self, _):
         """Need no setting."""
-        return SimpleNamespace()
+        return SimpleNamespace(channels=(), accuracy=())
 
     def close(self):
         """Close nothing."""

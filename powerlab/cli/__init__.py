@@ -19,8 +19,8 @@ from powerlab.cli._signals import stoppable
 VERBS = {
     "measure": "Measure the energy of one workload on one device.",
     "calibrate": "Calibrate a meter against a reference, or check it.",
-    "report": "Write the PDF report of a stored run.",
-    "results": "List, show, compare and recover stored runs.",
+    "report": "Write the PDF report of a run, or of a procurement.",
+    "results": "List, show, compare, export and recover stored runs.",
     "bench": "Make, test and list set-ups of board and meter.",
     "instruments": "List and show meters.",
     "devices": "List and show boards.",

@@ -1,4 +1,4 @@
-"""``powerlab results``: stored runs listed, shown, compared, recovered."""
+"""``powerlab results``: stored runs listed, shown, compared, exported, recovered."""
 
 from __future__ import annotations
 
@@ -8,10 +8,17 @@ import click
 
 from powerlab.cli._options import json_option, lab_option
 
+plan_option = click.option(
+    "--plan",
+    type=click.Path(path_type=Path),
+    metavar="FILE.toml",
+    help="The procurement whose options are meant; RUNS are those of options that name none.",
+)
 
-@click.group(short_help="List, show, compare and recover stored runs.")
+
+@click.group(short_help="List, show, compare, export and recover stored runs.")
 def command() -> None:
-    """List, show, compare and recover the runs of a lab.
+    """List, show, compare, export and recover the runs of a lab.
 
     RUN is a run folder, an identifier, the start or end of one, or "last": the newest
     complete run.
@@ -73,25 +80,74 @@ def show(run: str, lab: Path | None, as_json: bool) -> None:  # noqa: FBT001
 
 
 @command.command()
-@click.argument("runs", nargs=-1, required=True)
+@click.argument("runs", nargs=-1)
+@plan_option
 @lab_option
 @json_option
-def compare(runs: tuple[str, ...], lab: Path | None, as_json: bool) -> None:  # noqa: FBT001
+def compare(
+    runs: tuple[str, ...],
+    plan: Path | None,
+    lab: Path | None,
+    as_json: bool,  # noqa: FBT001
+) -> None:
     """Compare RUNS with the first of them, quantity by quantity.
 
     A ratio whose 95 % interval holds 1 is a tie. Emulated runs of different devices are
-    set side by side and not ranked.
+    set side by side and not ranked. With --plan the options of a procurement are compared by
+    what they cost, as in its report.
     """
     from powerlab.cli._compare import comparison, comparison_text  # noqa: PLC0415
     from powerlab.cli._output import print_json  # noqa: PLC0415
     from powerlab.cli._runs import results_of  # noqa: PLC0415
     from powerlab.store.archive import run_root  # noqa: PLC0415
 
+    if plan is not None:
+        from powerlab.cli._decision import print_decision  # noqa: PLC0415
+
+        print_decision(plan, runs, run_root(lab), as_json=as_json)
+        return
+    if not runs:
+        raise click.UsageError("Give the RUNS to compare, or a plan with --plan.")
     results = results_of(runs, run_root(lab))
     if as_json:
         print_json(comparison(results))
     else:
         click.echo(comparison_text(results))
+
+
+@command.command()
+@click.argument("runs", nargs=-1)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="Where the table goes: .csv, .parquet, .md or .xlsx.",
+)
+@plan_option
+@lab_option
+def export(runs: tuple[str, ...], output: Path, plan: Path | None, lab: Path | None) -> None:
+    """Write the quantities of RUNS as a table, or with --plan the options of a procurement."""
+    from powerlab.cli._export import (  # noqa: PLC0415
+        check_table,
+        export_options,
+        export_results,
+    )
+    from powerlab.cli._runs import results_of  # noqa: PLC0415
+    from powerlab.store.archive import run_root  # noqa: PLC0415
+
+    check_table(output)
+    if plan is not None:
+        from powerlab.cli._decision_json import option_rows  # noqa: PLC0415
+        from powerlab.cli._procuring import procure  # noqa: PLC0415
+
+        export_options(output, option_rows(procure(plan, runs, run_root(lab))))
+    elif runs:
+        export_results(output, results_of(runs, run_root(lab)))
+    else:
+        raise click.UsageError("Give the RUNS to export, or a plan with --plan.")
+    click.echo(output)
 
 
 @command.command()

@@ -34,10 +34,14 @@ class Conductor:
     valid: bool = True
     inconclusive: int | None = None
     jobs: list[Job] = field(default_factory=list)
+    calibrations: Any = None
 
-    def measure(self, jobs: list[Job], *, sinks: Any, progress: Any) -> tuple[Capture, ...]:
+    def measure(
+        self, jobs: list[Job], *, sinks: Any, progress: Any, calibrations: Any
+    ) -> tuple[Capture, ...]:
         """Do what ``session.measure`` promises."""
         self.jobs += jobs
+        self.calibrations = calibrations
         progress(Progress("idle", 0, 2, 0.5, 9.5, 3.0))
         progress(Progress("idle", 0, 2, 1.0, 9.0, 3.0))
         progress(Progress("run", 1, 5, 2.0, 8.0, None))
