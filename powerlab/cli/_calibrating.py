@@ -38,7 +38,7 @@ from powerlab.cli._progress import View
 from powerlab.errors import ConfigError, Interrupted, InvalidMeasurement, PowerlabError
 from powerlab.findings import Finding, Severity
 from powerlab.records.calibration import CalibrationRecord, Laboratory
-from powerlab.store.archive import run_root
+from powerlab.store.archive import lab_root
 from powerlab.store.calibration_file import file_name
 from powerlab.store.calibration_journal import CalibrationJournal
 from powerlab.store.calibrations import FOLDER, JOURNAL, CalibrationStore
@@ -57,11 +57,6 @@ class Calibrated:
     damaged: tuple[Finding, ...]
 
 
-def lab_of(lab: Path | None) -> Path:
-    """Get the directory that calibrations lie in: the lab, else the user's data directory."""
-    return run_root(lab).parent
-
-
 def calibrate(wanted: Wanted, lab: Path | None, view: View) -> Calibrated:
     """Calibrate a meter and save the record.
 
@@ -72,7 +67,7 @@ def calibrate(wanted: Wanted, lab: Path | None, view: View) -> Calibrated:
     due_date(wanted, today())
     planned = prepare(wanted, lab)
     profile = planned.named.meter.profile
-    place = lab_of(lab)
+    place = lab_root(lab)
     store = CalibrationStore(place)
     with opened(planned, view) as bench:
         journal = _journal(planned, bench, place)

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from powerlab.calibration.worth import worths
-from powerlab.cli._calibrating import calibrate, lab_of
+from powerlab.cli._calibrating import calibrate
 from powerlab.cli._calibration_json import check_document, record_document
 from powerlab.cli._calibration_options import Wanted, today
 from powerlab.cli._calibration_view import check_text, record_row, record_text
@@ -21,6 +21,7 @@ from powerlab.cli._progress import View, open_view
 from powerlab.cli._reporting import check_report
 from powerlab.errors import ConfigError, PowerlabError, UnknownId
 from powerlab.records.calibration import CalibrationRecord
+from powerlab.store.archive import lab_root
 from powerlab.store.calibration_file import read_calibration
 from powerlab.store.calibrations import FOLDER
 from powerlab.store.dcc_write import dcc_bytes
@@ -114,7 +115,7 @@ def _check(wanted: Wanted, lab: Path | None, view: View, *, as_json: bool) -> No
 
 def look(lab: Path | None, show: str | None, papers: Papers, *, as_json: bool) -> None:
     """List the lab's calibrations, or show one and write its papers again."""
-    place = lab_of(lab)
+    place = lab_root(lab)
     if show is None:
         _list(place, as_json=as_json)
         return

@@ -9,13 +9,13 @@ from powerlab.analysis.calibration.control import check_control
 from powerlab.analysis.calibration.plan import Step
 from powerlab.calibration.conduct import Occasion, take_points
 from powerlab.calibration.worth import control_point
-from powerlab.cli._calibrating import lab_of
 from powerlab.cli._calibration_bench import opened, prepare
 from powerlab.cli._calibration_options import Wanted, today
 from powerlab.cli._progress import View
 from powerlab.errors import ConfigError, InvalidMeasurement
 from powerlab.findings import Finding, Severity
 from powerlab.records.calibration import CalibrationPoint, Direction
+from powerlab.store.archive import lab_root
 from powerlab.store.calibration_file import file_name
 from powerlab.store.calibrations import FOLDER, Applicable, CalibrationStore
 from powerlab.store.control_chart import CHECKS, Checked, add_check, read_checks
@@ -41,7 +41,7 @@ def check_known_load(wanted: Wanted, lab: Path | None, view: View) -> tuple[Know
         replace(leg, steps=(Step(leg.top, Direction.UP),), predicted_s=0.0)
         for leg in planned.plan.legs
     )
-    plan, place = replace(planned.plan, legs=legs), lab_of(lab)
+    plan, place = replace(planned.plan, legs=legs), lab_root(lab)
     points: list[CalibrationPoint | None] = []
     with opened(planned, view) as bench:
         instrument, serial = planned.named.meter.profile, bench.serial

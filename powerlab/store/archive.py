@@ -54,17 +54,22 @@ class RunEntry:
     evidence: str | None
 
 
-def run_root(lab: Path | None = None, cwd: Path | None = None) -> Path:
-    """Get where runs go: the lab's ``runs/``, without a lab the user's data directory."""
+def lab_root(lab: Path | None = None, cwd: Path | None = None) -> Path:
+    """Get where runs and calibrations lie: the lab, without one the user's data directory."""
     place = lab or nearest_lab(cwd)
     if place is not None:
-        return place.resolve() / "runs"
+        return place.resolve()
     named = os.environ.get(HOME_VARIABLE)
     if named:
-        return Path(named).expanduser() / "runs"
+        return Path(named).expanduser()
     from platformdirs import user_data_path  # noqa: PLC0415  20 ms, seldom needed
 
-    return user_data_path("powerlab") / "runs"
+    return user_data_path("powerlab")
+
+
+def run_root(lab: Path | None = None, cwd: Path | None = None) -> Path:
+    """Get where runs go: ``runs/`` in the lab's root."""
+    return lab_root(lab, cwd) / "runs"
 
 
 def list_runs(root: Path) -> list[RunEntry]:
