@@ -264,10 +264,10 @@ def _models() -> Iterable[MeterClass]:
     yield MeterClass(
         "rdtech-um25c-calibrated",
         um25c,
-        6.0,
+        20.0,
         0.005,
         calibrated_by=("usb-amperes-idle-visited", "usb-volts"),
-        idle_s=5.0,
+        idle_s=10.0,
     )
     dc = Setup(boundary=Boundary.DC)
     yield MeterClass("rdtech-um25c-dc", um25c, 20.0, 0.0133, idle_s=10.0, setup=dc)

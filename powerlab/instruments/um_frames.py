@@ -36,7 +36,7 @@ MODELS = {
 TRAILER = 0xFFF1
 
 # The bytes whose XOR a UM34C puts into its last byte.
-_XOR_BYTES = (
+XOR_BYTES = (
     *(1, 3, 7, 9, 15, 17, 19, 23, 31, 39, 41, 45, 49, 53, 55, 57, 59, 63, 67, 69, 73, 79, 83),
     *(89, 97, 99, 109, 111, 113, 119, 121, 127),
 )
@@ -162,7 +162,7 @@ def decode_frame(frame: bytes) -> Um25cReading:
 
 def _check_end(scale: Scale, trailer: int, frame: bytes) -> None:
     if scale.model == "UM34C":
-        parity = functools.reduce(operator.xor, (frame[place] for place in _XOR_BYTES))
+        parity = functools.reduce(operator.xor, (frame[place] for place in XOR_BYTES))
         if parity != frame[-1]:
             raise broken_reply("fails its check byte", frame)
     elif trailer != TRAILER:
