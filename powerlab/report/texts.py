@@ -90,7 +90,7 @@ def load_texts(lang: str) -> Texts:
     folder = templates_dir() / "locales"
     sentences: dict[str, str] = {}
     for path in (folder / f"{lang}.toml", *sorted(folder.glob(f"*.{lang}.toml"))):
-        sentences |= _flat("", tomllib.loads(path.read_text(encoding="utf-8")))
+        sentences |= flat_sentences("", tomllib.loads(path.read_text(encoding="utf-8")))
     magnitudes = tuple(
         Magnitude(float(sentences.pop(f"magnitude.{key}.factor")), word)
         for key, word in _magnitude_words(sentences)
@@ -103,11 +103,12 @@ def _magnitude_words(sentences: dict[str, str]) -> list[tuple[str, str]]:
     return [(key.split(".")[1], sentences.pop(key)) for key in sorted(words)]
 
 
-def _flat(prefix: str, table: Mapping[str, object]) -> list[tuple[str, str]]:
+def flat_sentences(prefix: str, table: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Get the sentences of a table of tables, each by its dotted key."""
     pairs: list[tuple[str, str]] = []
     for key, value in table.items():
         if isinstance(value, Mapping):
-            pairs += _flat(f"{prefix}{key}.", value)
+            pairs += flat_sentences(f"{prefix}{key}.", value)
         else:
             pairs.append((f"{prefix}{key}", str(value)))
     return pairs
