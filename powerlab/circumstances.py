@@ -10,6 +10,7 @@ from pathlib import Path
 from powerlab.catalog.bench_profile import Bench, BenchSupply
 from powerlab.catalog.device_profile import DeviceProfile
 from powerlab.catalog.workload_profile import WorkloadProfile
+from powerlab.instruments.contract import MeterRequest
 from powerlab.records import (
     Boundary,
     Figure,
@@ -33,6 +34,12 @@ EDATEC's 12 W adapter (specification ED-PSU1201), both read 2026-11-21."""
 OVERLOAD = 0.5
 """A supply gives in somewhere between its rated current and half more: an estimate, taken as
 two standard uncertainties of the rating."""
+
+PEAK_MARGIN = 1.5
+"""A meter's range carries this many times the profile's active current."""
+
+ADAPTER_EFFICIENCY = 0.7
+"""The least that a board's adapter passes on: an estimate, for the range on the mains side."""
 
 BYTES_PER_PARAMETER = {"float32": 4, "int8": 1}
 
@@ -78,6 +85,15 @@ def _source_ohm(bench: Bench, device: DeviceProfile) -> tuple[float, float]:
     label_v = power.supply_voltage_v.value
     rated_a = power.supply_current_a or power.active_w.value / label_v
     return 0.0, SAG_LIMIT * label_v / rated_a / math.sqrt(3)
+
+
+def meter_request(device: DeviceProfile) -> MeterRequest:
+    """Get what a measurement of a device asks of a meter: ranges that carry its load."""
+    active_w = PEAK_MARGIN * device.power.active_w.value
+    return MeterRequest(
+        expected_peak_a=active_w / device.power.supply_voltage_v.value,
+        expected_peak_w=active_w / ADAPTER_EFFICIENCY,
+    )
 
 
 def work(workload: WorkloadProfile, batch: int) -> Work:

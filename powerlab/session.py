@@ -11,23 +11,19 @@ from powerlab.acquire import Acquisition, Sink, Tee
 from powerlab.agent.edges import run_tag
 from powerlab.analysis.conclude import conclude
 from powerlab.calibrated import Occasion, SetUp, calibrated
-from powerlab.catalog.device_profile import DeviceProfile
-from powerlab.circumstances import latest_price, roofs, timebase, wiring, work
+from powerlab.circumstances import latest_price, meter_request, roofs, timebase, wiring, work
 from powerlab.conductor import Conductor, Option
 from powerlab.devices.link import BoardLink
 from powerlab.devices.open import open_board
 from powerlab.errors import ConfigError
-from powerlab.instruments.contract import MeterRequest, open_meter
+from powerlab.instruments.contract import open_meter
 from powerlab.job import Job
 from powerlab.progress import Progress, Watch
 from powerlab.recipes import build_workload, cache_dir
 from powerlab.records import Aligned, Capture, Result, Truth
 from powerlab.store.calibrations import CalibrationStore
 
-PEAK_MARGIN = 1.5
-"""The meter's range carries this many times the profile's active current."""
-
-MAIN_FILE = {"tflite": "model.tflite", "openvino-ir": "model.xml"}
+MAIN_FILE = {"tflite": "model.tflite", "openvino-ir": "model.xml", "command": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +59,7 @@ def measure(
     models = [build_workload(job.workload, job.model_format(), cache_dir()) for job in jobs]
     with ExitStack() as stack:
         meter = stack.enter_context(closing(open_meter(first.instrument, bench.meter[0])))
-        setup = meter.configure(MeterRequest(expected_peak_a=_expected_peak_a(device)))
+        setup = meter.configure(meter_request(device))
         board = stack.enter_context(open_board(bench))
         if bench.line:
             board.open_line(bench.line)
@@ -133,6 +129,7 @@ def _load(
         threads=job.threads,
         batch=job.batch,
         slot=slot,
+        command=job.workload.command if job.runtime == "command" else (),
     )
     sink.event("target", target)
     sink.event("batch", job.batch)
@@ -143,8 +140,3 @@ def _load(
         sink.event("work", option.work)
         sink.event("roofs", option.roofs)
     return option
-
-
-def _expected_peak_a(device: DeviceProfile) -> float:
-    power = device.power
-    return PEAK_MARGIN * power.active_w.value / power.supply_voltage_v.value

@@ -64,6 +64,9 @@ def boundary_power(
 
     if "power" in column:
         taken = reading("power")
+        if "current" in column:
+            amperes = reading("current")
+            return taken - _leads_ohm(wiring, circuit) * amperes * amperes
         return taken - _loss_per_w2(wiring, circuit) * taken * taken
     current = reading("current")
     source_v, ohm = _behind(setup, wiring, circuit, active_current_a)
@@ -75,11 +78,16 @@ def boundary_power(
 def readings_basis(values: FloatArray, setup: MeterSetup) -> FloatArray:
     """Get the monomials of the readings of which power is a weighted sum, ``(terms, n)``.
 
-    1 and the power, or 1, the current and its square and, where the meter reads volts, these
-    and their product with the current. ``power_weights`` has the weights.
+    1, the power and its square; or 1, the power, the current and its square where both are
+    read; or 1, the current and its square and, where the meter reads volts, these and their
+    product with the current. ``power_weights`` has the weights.
     """
     column = {name: values[:, index] for index, name in enumerate(setup.channels)}
-    if "power" in column:
+    if "power" in column and "current" in column:
+        terms = np.empty((4, len(values)))
+        terms[1], terms[2] = column["power"], column["current"]
+        np.multiply(terms[2], terms[2], out=terms[3])
+    elif "power" in column:
         terms = np.empty((3, len(values)))
         terms[1] = column["power"]
         np.multiply(terms[1], terms[1], out=terms[2])
@@ -104,6 +112,11 @@ def power_weights(
     """
     if "power" in setup.channels:
         gain, offset = circuit.gain["power"], circuit.offset["power"]
+        if "current" in setup.channels:
+            gain_a, offset_a = circuit.gain["current"], circuit.offset["current"]
+            ohm = _leads_ohm(wiring, circuit)
+            of_leads = -ohm * np.array([offset_a**2, 2 * gain_a * offset_a, gain_a**2])
+            return np.array([offset + of_leads[0], gain, of_leads[1], of_leads[2]])
         loss = _loss_per_w2(wiring, circuit)
         return np.array(
             [offset - loss * offset**2, gain - 2 * loss * gain * offset, -loss * gain**2]
@@ -123,11 +136,19 @@ def _loss_per_w2(wiring: Wiring, circuit: Circuit) -> float:
 
     The current is power over the volts known of the supply; 0 where none are.
     """
-    at_board = wiring.voltage_sense is VoltageSense.BOARD
-    ohm = 0.0 if at_board else circuit.cable_ohm
-    if wiring.boundary is Boundary.DC:
-        ohm -= circuit.cable_ohm
-    return ohm / circuit.supply_voltage_v**2 if circuit.supply_voltage_v else 0.0
+    volts = circuit.supply_voltage_v
+    return _leads_ohm(wiring, circuit) / volts**2 if volts else 0.0
+
+
+def _leads_ohm(wiring: Wiring, circuit: Circuit) -> float:
+    """Get the resistance of the leads between where power is read and the boundary.
+
+    Negative where it is read behind them; 0 on the mains side, where they are no part of it.
+    """
+    if wiring.boundary is Boundary.WALL:
+        return 0.0
+    ohm = 0.0 if wiring.voltage_sense is VoltageSense.BOARD else circuit.cable_ohm
+    return ohm - circuit.cable_ohm if wiring.boundary is Boundary.DC else ohm
 
 
 def _behind(

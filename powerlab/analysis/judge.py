@@ -111,12 +111,20 @@ def _wiring(capture: Capture, done: Estimate) -> Iterable[Finding]:
             hint="read the volts once at the board under load and write them into the bench "
             "([bench.NAME.supply])",
         )
-    if wiring.boundary is Boundary.WALL:
+    mains = capture.trace.setup.mains
+    if wiring.boundary is Boundary.WALL and not mains:
         yield Finding(
             code="boundary-wall",
             severity=Severity.BLOCKING,
             message="the bench states the mains as boundary, this meter reads the DC side",
             hint="state boundary = dc or board, or use a mains analyser",
+        )
+    if mains and wiring.boundary is not Boundary.WALL:
+        yield Finding(
+            code="boundary-not-wall",
+            severity=Severity.BLOCKING,
+            message="the meter reads alternating mains, the bench states a boundary on the DC side",
+            hint="state boundary = wall, or wire the meter into the board's DC supply",
         )
     behind_leads = wiring.boundary is Boundary.BOARD and not (
         "voltage" in capture.trace.setup.channels and wiring.voltage_sense is VoltageSense.BOARD
@@ -142,11 +150,16 @@ def _wiring(capture: Capture, done: Estimate) -> Iterable[Finding]:
 
 
 def _accuracy(capture: Capture) -> Iterable[Finding]:
+    accuracy = capture.trace.setup.accuracy
     calibrated = {item.channel for item in capture.calibrations if item.correction}
+    # Where the meter forms watts itself, its volts and amperes only serve the leads' loss.
+    counted = {"power"} if any(item.quantity == "power" for item in accuracy) else None
     estimated = [
         limit.quantity
-        for limit in capture.trace.setup.accuracy
-        if limit.estimated and limit.quantity not in calibrated
+        for limit in accuracy
+        if limit.estimated
+        and limit.quantity not in calibrated
+        and (counted is None or limit.quantity in counted)
     ]
     if estimated:
         yield Finding(

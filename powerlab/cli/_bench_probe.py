@@ -17,14 +17,14 @@ from powerlab.catalog.bench_profile import Bench, BenchSupply
 from powerlab.catalog.device_profile import DeviceProfile
 from powerlab.catalog.instrument_profile import InstrumentProfile
 from powerlab.catalog.workload_profile import WorkloadProfile
-from powerlab.circumstances import wiring
+from powerlab.circumstances import meter_request, wiring
 from powerlab.devices.link import BoardLink
 from powerlab.devices.open import open_board
 from powerlab.errors import ConfigError
-from powerlab.instruments.contract import Meter, MeterRequest, VoltageReader, open_meter
+from powerlab.instruments.contract import Meter, VoltageReader, open_meter
 from powerlab.recipes import build_workload, cache_dir
 from powerlab.records import MeterIdentity, MeterSetup, SampleBlock, SampleFlag
-from powerlab.session import MAIN_FILE, PEAK_MARGIN
+from powerlab.session import MAIN_FILE
 from powerlab.units import now_ns
 
 SETTLE_S = 1.0
@@ -95,7 +95,7 @@ def probe(parts: Parts, note: Callable[[str], None]) -> Probe:
         hello = board.hello()
         note(f"reaching the meter at {parts.bench.meter[0].resource}")
         meter = stack.enter_context(_meter(parts))
-        setup = meter.configure(MeterRequest(expected_peak_a=_peak_a(parts.device)))
+        setup = meter.configure(meter_request(parts.device))
         note("loading the model")
         load_model(board, parts)
         levels = _Levels()
@@ -161,10 +161,6 @@ def load_model(board: BoardLink, parts: Parts) -> None:
 
 def _meter(parts: Parts) -> closing[Meter]:
     return closing(open_meter(parts.instrument, parts.bench.meter[0]))
-
-
-def _peak_a(device: DeviceProfile) -> float:
-    return PEAK_MARGIN * device.power.active_w.value / device.power.supply_voltage_v.value
 
 
 def _settling_ns(parts: Parts) -> int:

@@ -52,6 +52,7 @@ class MeterSetup:
     "middle", "end" of the aperture); ``latency_s`` is the time from the end of the
     aperture to the reading being available, known to ± ``latency_limit_s``;
     ``burden_ohm`` the meter's own series resistance, known to ± ``burden_limit_ohm``.
+    ``mains`` tells that it measures alternating power.
     """
 
     channels: tuple[str, ...]
@@ -66,6 +67,7 @@ class MeterSetup:
     burden_ohm: float
     burden_limit_ohm: float
     settings: Mapping[str, str | float] = field(default_factory=dict)
+    mains: bool = False
 
 
 @dataclass(frozen=True, slots=True)

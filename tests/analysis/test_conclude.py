@@ -87,6 +87,15 @@ def test_leads_count_at_the_dc_boundary_only():
     assert dc.quantities["power_active"].value == pytest.approx(8.0 + 0.8**2 * 0.5, rel=1e-6)
 
 
+def test_a_meter_on_the_mains_measures_at_the_wall_only():
+    """What it reads is before the adapter, whatever the bench says."""
+    made = capture(wiring=wiring(boundary=Boundary.BOARD))
+    mains = dataclasses.replace(made.trace, setup=dataclasses.replace(made.trace.setup, mains=True))
+    assert "boundary-not-wall" in codes(concluded(dataclasses.replace(made, trace=mains)))
+    wall = dataclasses.replace(made, trace=mains, wiring=wiring(boundary=Boundary.WALL))
+    assert not {"boundary-wall", "boundary-not-wall"} & set(codes(concluded(wall)))
+
+
 def test_the_wall_is_no_boundary_for_a_dc_meter():
     """A bench that claims the mains with a DC meter is blocked."""
     result = concluded(capture(wiring=wiring(boundary=Boundary.WALL)))

@@ -20,7 +20,10 @@ from powerlab.analysis.electrics import (
 from powerlab.records import Boundary, VoltageSense
 from tests.analysis.factories import accuracy, setup, wiring
 
-METERS = [("current",), ("voltage", "current"), ("current", "voltage", "line"), ("power",)]
+METERS = [
+    *(("current",), ("voltage", "current"), ("current", "voltage", "line")),
+    *(("power",), ("voltage", "current", "power")),
+]
 WIRINGS = [
     wiring(boundary=boundary, voltage_sense=sense, supply_voltage_origin=origin, source_ohm=0.3)
     for boundary, sense, origin in itertools.product(
@@ -42,6 +45,16 @@ def power(current_a, wired, *, volts=None, active_a=0.8, **changes):
     readings = [current_a] if volts is None else [current_a, volts]
     values = np.array([readings], dtype=float)
     return float(boundary_power(values, meter(*channels), wired, circuit, active_a)[0])
+
+
+def test_watts_that_a_meter_forms_lose_the_leads_by_its_own_amperes():
+    """Read before the leads they hold the leads' loss; on the mains side leads are no part."""
+    reads = meter("voltage", "current", "power")
+    values = np.array([[10.0, 2.0, 20.0]])
+    for boundary, left in ((Boundary.BOARD, 20 - 2.0**2 * 0.2), (Boundary.WALL, 20.0)):
+        wired = wiring(boundary=boundary, voltage_sense=VoltageSense.METER, cable_ohm=0.2)
+        circuit = nominal_circuit(reads, wired)
+        assert boundary_power(values, reads, wired, circuit, 0.0)[0] == pytest.approx(left)
 
 
 def test_volts_read_under_load_are_those_of_the_load():
