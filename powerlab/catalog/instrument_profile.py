@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from powerlab.catalog.facts import Identifier, Model, NonNegative, Positive, Sourced, Verified
+from powerlab.catalog.scpi_profile import ScpiProfile
 from powerlab.terms import Averaging
 
 Quantity = Literal["current", "voltage", "power"]
@@ -106,7 +107,8 @@ class InstrumentProfile(Model):
     """A meter, load or supply model; ``channels`` are the columns of its sample stream.
 
     The channel "line" is a digital input sampled with the data, one of ``line_inputs``. The
-    ranges of a load or supply hold for what it sets and for what it reads back.
+    ranges of a load or supply hold for what it sets and for what it reads back. ``scpi`` is what
+    the drivers for any line-oriented SCPI instrument go by.
     """
 
     schema_version: Literal[1] = Field(alias="schema")
@@ -125,6 +127,7 @@ class InstrumentProfile(Model):
     range: tuple[Range, ...] = Field(min_length=1)
     load: LoadRating | None = None
     supply: SupplyRating | None = None
+    scpi: ScpiProfile | None = None
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:

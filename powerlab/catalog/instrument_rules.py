@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from powerlab.catalog.instrument_profile import InstrumentProfile, Range
+from powerlab.catalog.scpi_rules import scpi_rules
 from powerlab.terms import Averaging
 
 Findings = Iterator[tuple[str, str]]
@@ -35,6 +36,7 @@ def instrument_rules(profile: InstrumentProfile) -> Findings:
         yield from _ladder_rules(profile, quantity)
     yield from _sampling_rules(profile)
     yield from _rating_rules(profile)
+    yield from scpi_rules(profile)
     if profile.link.baud is not None and profile.link.baud <= 0:
         yield "link.baud", "must be above 0"
     if not profile.link.example.strip():

@@ -20,7 +20,7 @@ from powerlab.catalog.instrument_rules import instrument_rules
 from powerlab.catalog.layers import Catalog, read_catalog
 from powerlab.catalog.lookup import nearest
 from powerlab.catalog.reading import dotted
-from powerlab.catalog.workload_profile import FORMATS, ProtocolPreset, WorkloadProfile
+from powerlab.catalog.workload_profile import COMMAND, FORMATS, ProtocolPreset, WorkloadProfile
 from powerlab.errors import Problem
 
 Findings = Iterator[tuple[str, str]]
@@ -85,7 +85,7 @@ def _workload_rules(profile: WorkloadProfile, catalog: Catalog) -> Findings:
     if not profile.formats:
         yield "formats", "no runtime can load it: name at least one"
     for runtime, kind in profile.formats.items():
-        if runtime not in runtimes:
+        if runtime not in runtimes and runtime != COMMAND:
             yield f"formats.{runtime}", "no device has this runtime" + _meant(runtime, runtimes)
         if kind not in FORMATS:
             yield f"formats.{runtime}", f"there is no file format {kind!r}" + _meant(kind, FORMATS)
@@ -134,6 +134,9 @@ def _meter_rules(bench: Bench, meter: BenchMeter, catalog: Catalog) -> Findings:
     if model is None:
         suggestion = _meant(meter.model, catalog.instruments)
         yield "model", f"there is no instrument {meter.model!r}" + suggestion
+        return
+    if model.kind != "meter":
+        yield "model", f"{model.name} is a {model.kind}, not a meter"
         return
     for quantity in sorted(set(meter.measures) - set(model.channels)):
         yield "measures", f"{model.name} does not stream {quantity}"

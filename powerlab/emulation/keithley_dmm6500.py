@@ -16,7 +16,6 @@ from powerlab.emulation.faults import FaultWatch
 from powerlab.emulation.process import EmulatorContext
 from powerlab.emulation.reading_buffer import ReadingBuffer
 from powerlab.emulation.scpi import (
-    EXECUTION_ERROR,
     ILLEGAL_VALUE,
     SETTINGS_CONFLICT,
     Command,
@@ -24,14 +23,14 @@ from powerlab.emulation.scpi import (
     ErrorQueue,
     ScpiError,
     number_text,
-    parse,
 )
+from powerlab.emulation.scpi_instrument import carry_out
 from powerlab.emulation.scpi_server import ScpiServer
 from powerlab.emulation.site import profile_of, site_of
-from powerlab.errors import PowerlabError
 from powerlab.records import VoltageSense
 from powerlab.units import NS_PER_S, now_ns
 
+MODELS = ("DMM6500", "DAQ6510")
 FIRMWARE = "1.7.12b"
 INIT_IGNORED = (-213, "Init ignored")
 STALE = (-230, "Data corrupt or stale")
@@ -71,19 +70,7 @@ class Dmm6500:
 
     def handle(self, line: str) -> bytes:
         """Carry out one program message; replies of its queries are joined by semicolons."""
-        replies: list[bytes] = []
-        for command in parse(line):
-            try:
-                reply = self._table.run(command)
-            except ScpiError as error:
-                self.errors.push(error.code, error.text)
-                break
-            except PowerlabError as error:
-                self.errors.push(EXECUTION_ERROR[0], f"{EXECUTION_ERROR[1]}: {error.message}")
-                break
-            if reply is not None:
-                replies.append(reply.encode("ascii") if isinstance(reply, str) else reply)
-        return b";".join(replies) + b"\n" if replies else b""
+        return carry_out(line, self._table.run, self.errors)
 
     def tick(self) -> None:
         """Follow the bench."""
@@ -233,7 +220,9 @@ class Dmm6500:
 
     def _commands(self) -> CommandTable:
         table = CommandTable()
-        identity = f"KEITHLEY INSTRUMENTS,MODEL DMM6500,{self.serial},{FIRMWARE}"
+        suffix = self._profile.id.rsplit("-", 1)[-1].upper()
+        model = suffix if suffix in MODELS else MODELS[0]
+        identity = f"KEITHLEY INSTRUMENTS,MODEL {model},{self.serial},{FIRMWARE}"
         fixed = {
             "*IDN?": identity,
             "*LANG?": "SCPI",

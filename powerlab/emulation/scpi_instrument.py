@@ -1,4 +1,4 @@
-"""What the emulated SCPI load and supply share: messages, errors, common commands, one reading."""
+"""What emulated SCPI instruments share: messages, errors, common commands, one reading."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from powerlab.emulation.faults import FaultWatch
 from powerlab.emulation.process import EmulatorContext, die_with_parent, parent_died
 from powerlab.emulation.scpi import (
     EXECUTION_ERROR,
+    Command,
     CommandTable,
     ErrorQueue,
     ScpiError,
@@ -49,19 +50,7 @@ class ScpiInstrument:
 
     def handle(self, line: str) -> bytes:
         """Carry out one program message; replies of its queries are joined by semicolons."""
-        replies: list[bytes] = []
-        for command in parse(line):
-            try:
-                reply = self.table.run(command)
-            except ScpiError as error:
-                self.errors.push(error.code, error.text)
-                break
-            except PowerlabError as error:
-                self.errors.push(EXECUTION_ERROR[0], f"{EXECUTION_ERROR[1]}: {error.message}")
-                break
-            if reply is not None:
-                replies.append(reply.encode("ascii") if isinstance(reply, str) else reply)
-        return b";".join(replies) + b"\n" if replies else b""
+        return carry_out(line, self.table.run, self.errors)
 
     def tick(self) -> None:
         """Follow the bench."""
@@ -84,11 +73,36 @@ class ScpiInstrument:
         return f'{code},"{text}"'
 
 
+def carry_out(line: str, run: Callable[[Command], str | bytes | None], errors: ErrorQueue) -> bytes:
+    """Carry out one program message; replies of its queries are joined by semicolons.
+
+    What ``run`` refuses goes to the error queue, and ends the message.
+    """
+    replies: list[bytes] = []
+    for command in parse(line):
+        try:
+            reply = run(command)
+        except ScpiError as error:
+            errors.push(error.code, error.text)
+            break
+        except PowerlabError as error:
+            errors.push(EXECUTION_ERROR[0], f"{EXECUTION_ERROR[1]}: {error.message}")
+            break
+        if reply is not None:
+            replies.append(reply.encode("ascii", "replace") if isinstance(reply, str) else reply)
+    return b";".join(replies) + b"\n" if replies else b""
+
+
 def newest(meter: LiveMeter, column: int) -> str:
     """Get one channel of a meter's last completed reading, as text."""
+    return f"{newest_value(meter, column):.6f}"
+
+
+def newest_value(meter: LiveMeter, column: int) -> float:
+    """Get one channel of a meter's last completed reading, NaN where it is out of range."""
     at = np.array(now_ns(), dtype=np.int64)
     last = max(0, int(meter.clock.completed(at)) - 1)
-    return f"{meter.sample(last, 1).values[0, column]:.6f}"
+    return float(meter.sample(last, 1).values[0, column])
 
 
 def effect_ns() -> int:

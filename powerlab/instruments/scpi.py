@@ -18,12 +18,16 @@ _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
 
 def decode_identity(reply: str) -> tuple[str, str, str, str]:
-    """Get manufacturer, model, serial number and firmware from the answer to ``*IDN?``."""
-    fields = [field.strip() for field in reply.split(",")]
+    """Get manufacturer, model, serial number and firmware from the answer to ``*IDN?``.
+
+    Fields beyond the fourth belong to the firmware; a serial number of 0 is none.
+    """
+    fields = [field.strip() for field in reply.split(",", 3)]
     if len(fields) != 4 or not all(fields):
         raise broken("*IDN?", reply, "has not the four fields of an identity")
     manufacturer, model, serial, firmware = fields
-    return manufacturer, model.removeprefix("MODEL ").strip(), serial, firmware
+    model = model.removeprefix("MODEL ").strip()
+    return manufacturer, model, serial if serial.strip("0") else "", firmware
 
 
 def decode_number(command: str, reply: str) -> float:
@@ -42,12 +46,15 @@ def decode_count(command: str, reply: str) -> int:
     return int(number)
 
 
-def decode_error(reply: str) -> tuple[int, str]:
-    """Get code and text of one entry of the error queue; code 0 where it is empty."""
-    code, separator, text = reply.partition(",")
-    if not separator or not re.fullmatch(r"\s*[+-]?\d{1,6}\s*", code, re.ASCII):
-        raise broken(":SYST:ERR?", reply, "is no entry of an error queue")
-    return int(code), text.strip().strip('"')
+def decode_error(reply: str, command: str = ":SYST:ERR?") -> tuple[int, str]:
+    """Get code and text of one entry of the error queue; code 0 where it is empty.
+
+    Instruments write ``-113,"Undefined header"``, ``0  No Error`` or the code alone.
+    """
+    match = re.fullmatch(r"\s*([+-]?\d{1,6})(?:[\s,]+(.*))?", reply, re.ASCII | re.DOTALL)
+    if match is None:
+        raise broken(command, reply, "is no entry of an error queue")
+    return int(match[1]), (match[2] or "").strip().strip('"')
 
 
 def broken(command: str, reply: str, why: str) -> InstrumentProtocolError:

@@ -52,7 +52,11 @@ def confirm(link: TextLink, name: str, command: str, wanted: float, *, step: flo
 
     It may differ by a thousandth, or by the instrument's ``step``.
     """
-    told = ask_number(link, command)
+    check_setting(name, command, ask_number(link, command), wanted, step)
+
+
+def check_setting(name: str, command: str, told: float, wanted: float, step: float) -> None:
+    """Raise ``InstrumentError`` where what was told is not what was set, as ``confirm`` does."""
     if not math.isclose(told, wanted, rel_tol=1e-3, abs_tol=step):
         raise InstrumentError(
             f"the {name} answers {told:g} to {command} where {wanted:g} was set",
@@ -60,14 +64,21 @@ def confirm(link: TextLink, name: str, command: str, wanted: float, *, step: flo
         )
 
 
-def check_errors(link: TextLink, name: str, limit_s: float = REPLY_LIMIT_S) -> None:
+def check_errors(
+    link: TextLink,
+    name: str,
+    limit_s: float = REPLY_LIMIT_S,
+    *,
+    command: str = ":SYST:ERR?",
+    no_error: int = 0,
+) -> None:
     """Read the error queue empty; ``InstrumentError`` with all of its entries."""
     entries = []
     for _ in range(QUEUE_ENTRIES):
-        code, text = decode_error(link.query(":SYST:ERR?", limit_s))
-        if code == 0:
+        code, text = decode_error(link.query(command, limit_s), command)
+        if code == no_error:
             break
-        entries.append(f"{code} {text}")
+        entries.append(f"{code} {text}".strip())
     if entries:
         raise InstrumentError(
             f"the {name} refused a setting: {'; '.join(entries)}",

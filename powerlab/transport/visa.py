@@ -58,10 +58,14 @@ class ReplyTimeout(InstrumentError, Transient):
 
 
 class VisaLink:
-    """A ``TextLink`` over one VISA resource; ``identity`` is its answer to ``*IDN?``."""
+    """A ``TextLink`` over one VISA resource; ``identity`` is its answer to ``*IDN?``.
 
-    def __init__(self, resource: str) -> None:
+    ``line_end`` ends each command.
+    """
+
+    def __init__(self, resource: str, line_end: str = "\n") -> None:
         self.resource = resource
+        self._line_end = line_end
         self.identity = ""
         self._visa: Any = None
         self._closed = False
@@ -108,7 +112,7 @@ class VisaLink:
                 visa.close()
 
     def _open(self) -> None:
-        self._visa = _open_resource(self.resource)
+        self._visa = _open_resource(self.resource, self._line_end)
         connection = self._socket()
         if connection is not None:
             # pyvisa-py reports a refused connection only at the first write.
@@ -205,16 +209,16 @@ class VisaLink:
         return interface if isinstance(interface, socket.socket) else None
 
 
-def open_visa(resource: str) -> VisaLink:
-    """Open a VISA resource and read its identity.
+def open_visa(resource: str, line_end: str = "\n") -> VisaLink:
+    """Open a VISA resource, each command to which ends with ``line_end``, and read its identity.
 
     ``InstrumentError`` with the fix where the string cannot be parsed, the host or port does
     not answer, or what answers is mute.
     """
-    return VisaLink(resource)
+    return VisaLink(resource, line_end)
 
 
-def _open_resource(resource: str) -> Any:
+def _open_resource(resource: str, line_end: str) -> Any:
     try:
         parsed = ResourceName.from_string(resource)
     except InvalidResourceName:
@@ -229,7 +233,7 @@ def _open_resource(resource: str) -> Any:
             resource,
             open_timeout=round(OPEN_LIMIT_S * 1000),
             read_termination="\n",
-            write_termination="\n",
+            write_termination=line_end,
             encoding="latin-1",
             timeout=round(REPLY_LIMIT_S * 1000),
         )

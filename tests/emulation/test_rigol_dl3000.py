@@ -8,7 +8,7 @@ import pytest
 
 from powerlab.catalog.layers import load_catalog
 from powerlab.emulation import rigol_dl3000, rigol_dp800, scpi_instrument, site
-from powerlab.emulation.circuit import Circuit
+from powerlab.emulation.circuit import BRIDGE, Circuit
 from powerlab.emulation.faults import FaultWatch
 from powerlab.emulation.process import EmulatorContext
 from powerlab.emulation.set_points import SetPointFile, point_path
@@ -89,6 +89,7 @@ def bench(tmp_path, device, monkeypatch) -> Bench:
         loop.write(tmp_path / name / LOOP_FILE)
         profile = exact(catalog.instrument(identifier))
         contexts[name] = EmulatorContext(tmp_path / name, 1, device, profile)
+    SetPointFile.create(point_path(tmp_path, BRIDGE))
     made = Bench(None, None, tmp_path)
     for module in (rigol_dl3000, rigol_dp800, scpi_instrument):
         monkeypatch.setattr(module, "now_ns", made.clock)

@@ -112,7 +112,7 @@ def test_a_channel_that_is_not_streamed_is_named() -> None:
         check_channels(MeterRequest(1.0, channels=("voltage", "power")), ("voltage",), "A meter")
 
 
-IDS = ["keithley-dmm6500", "rdtech-um25c", "rigol-dl3021", "rigol-dp832"]
+IDS = ["keithley-dmm6500", "rdtech-tc66c", "rdtech-um25c", "rigol-dl3021", "rigol-dp832"]
 
 
 @pytest.mark.parametrize("identifier", IDS)

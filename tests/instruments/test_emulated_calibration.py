@@ -153,7 +153,7 @@ def test_serial_numbers_tell_the_units_apart(bench, instruments) -> None:
     assert len(set(told)) == 5
     assert all(serial.startswith("EMULATED-") for serial in told)
     assert bench.meter.serial == "EMULATED-00000007"
-    assert instruments.meter().identity.serial == ""
+    assert instruments.meter().identity.serial == bench.meter.serial
     assert instruments.load().identity.serial == bench.load.serial
     assert instruments.reference(1).identity.emulated
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from powerlab.errors import InstrumentError, InstrumentProtocolError
-from powerlab.instruments import rigol_dl3000
-from powerlab.instruments.rigol_dl3000 import Dl3000
+from powerlab.instruments import scpi_source
+from powerlab.instruments.scpi_source import ScpiLoad
 from powerlab.transport.visa import ReplyTimeout
 
 IDENTITY = "RIGOL TECHNOLOGIES,DL3021,DL3A204800938,00.01.05.00.01"
@@ -69,12 +69,12 @@ def link(scripted_text) -> Iterator:
 
 
 @pytest.fixture
-def load(link, profile) -> Dl3000:
+def load(link, profile) -> ScpiLoad:
     """Get a load on that link."""
-    return Dl3000(link, profile("rigol-dl3021"))
+    return ScpiLoad(link, profile("rigol-dl3021"))
 
 
-def test_opening_leaves_the_input_off(load: Dl3000, link) -> None:
+def test_opening_leaves_the_input_off(load: ScpiLoad, link) -> None:
     """Constant current, no starting voltage, nothing drawn; the identity is the load's own."""
     link.finish()
     assert (load.identity.model, load.identity.serial) == ("DL3021", "DL3A204800938")
@@ -84,17 +84,17 @@ def test_opening_leaves_the_input_off(load: Dl3000, link) -> None:
 @pytest.mark.parametrize("identity", [IDENTITY.replace("DL3021", "DL3021A"), IDENTITY])
 def test_the_a_is_no_other_model(scripted_text, profile, identity: str) -> None:
     """A DL3021A is a DL3021 to the driver."""
-    assert Dl3000(scripted_text(identity, OPENING), profile("rigol-dl3021")).identity.serial
+    assert ScpiLoad(scripted_text(identity, OPENING), profile("rigol-dl3021")).identity.serial
 
 
 def test_another_instrument_is_named(scripted_text, profile) -> None:
     """A supply, or a load of other ranges, is told by its own name and nothing is sent to it."""
     for other in ("DP832", "DL3031"):
         with pytest.raises(InstrumentError, match=f"{other}, not a DL3021"):
-            Dl3000(scripted_text(IDENTITY.replace("DL3021", other)), profile("rigol-dl3021"))
+            ScpiLoad(scripted_text(IDENTITY.replace("DL3021", other)), profile("rigol-dl3021"))
 
 
-def test_current_and_input(load: Dl3000, link) -> None:
+def test_current_and_input(load: ScpiLoad, link) -> None:
     """Set, switch on, measure, switch off: each setting is read back."""
     link.expect(*level(0.5), *switch(on=True), *reading("11.92", "0.4995"), *switch(on=False))
     load.set_current(0.5)
@@ -103,7 +103,7 @@ def test_current_and_input(load: Dl3000, link) -> None:
     load.input(on=False)
 
 
-def test_a_larger_range_is_taken_with_the_input_off(load: Dl3000, link) -> None:
+def test_a_larger_range_is_taken_with_the_input_off(load: ScpiLoad, link) -> None:
     """Up where the current needs it, with nothing drawn meanwhile, and never down."""
     link.expect(*switch(on=True), *switch(on=False), *range_of(40), *switch(on=True), *level(5.0))
     load.input(on=True)
@@ -112,7 +112,7 @@ def test_a_larger_range_is_taken_with_the_input_off(load: Dl3000, link) -> None:
     load.set_current(0.1)
 
 
-def test_a_reading_may_follow_late(load: Dl3000, link) -> None:
+def test_a_reading_may_follow_late(load: ScpiLoad, link) -> None:
     """A reading from before the change is looked at again."""
     link.expect(*level(1.0), *switch(on=True), *reading("12", "0"), *reading("11.8", "1.0002"))
     load.set_current(1.0)
@@ -120,9 +120,9 @@ def test_a_reading_may_follow_late(load: Dl3000, link) -> None:
     assert load.measure() == (11.8, 1.0002)
 
 
-def test_a_load_that_saturates_says_so_and_is_off(load: Dl3000, link, monkeypatch) -> None:
+def test_a_load_that_saturates_says_so_and_is_off(load: ScpiLoad, link, monkeypatch) -> None:
     """Less current than was set, at collapsed volts: both are told, and nothing is drawn on."""
-    monkeypatch.setattr(rigol_dl3000, "FOLLOW_LIMIT_S", 0.0)
+    monkeypatch.setattr(scpi_source, "FOLLOW_LIMIT_S", 0.0)
     link.expect(*level(3.8), *switch(on=True), *reading("0.21", "2.9989"), OFF)
     load.set_current(3.8)
     load.input(on=True)
@@ -134,7 +134,7 @@ def test_a_load_that_saturates_says_so_and_is_off(load: Dl3000, link, monkeypatc
     assert told.value.context["drawn_a"] == 2.9989
 
 
-def test_a_refused_setting_is_told_in_the_loads_words(load: Dl3000, link) -> None:
+def test_a_refused_setting_is_told_in_the_loads_words(load: ScpiLoad, link) -> None:
     """The error queue is read empty, and the input is switched off."""
     link.expect(
         (":SOUR:CURR:LEV:IMM 1.000000", None),
@@ -146,14 +146,14 @@ def test_a_refused_setting_is_told_in_the_loads_words(load: Dl3000, link) -> Non
         load.set_current(1.0)
 
 
-def test_a_setting_that_did_not_take_is_told(load: Dl3000, link) -> None:
+def test_a_setting_that_did_not_take_is_told(load: ScpiLoad, link) -> None:
     """A level other than the one set would be read as another point."""
     link.expect(*level(1.0, told="0.900000"), OFF)
     with pytest.raises(InstrumentError, match=r"load answers 0\.9 to :SOUR:CURR:LEV:IMM"):
         load.set_current(1.0)
 
 
-def test_too_large_a_current_is_refused_before_anything_is_sent(load: Dl3000, link) -> None:
+def test_too_large_a_current_is_refused_before_anything_is_sent(load: ScpiLoad, link) -> None:
     """No range carries 50 A; a negative current is a mistake of the caller."""
     link.finish()
     with pytest.raises(InstrumentError, match="beyond every current range"):
@@ -162,14 +162,14 @@ def test_too_large_a_current_is_refused_before_anything_is_sent(load: Dl3000, li
         load.set_current(-0.1)
 
 
-def test_a_mute_load_is_switched_off(load: Dl3000, link) -> None:
+def test_a_mute_load_is_switched_off(load: ScpiLoad, link) -> None:
     """A time-out in the middle of a point leaves no current flowing."""
     link.expect((":MEAS:VOLT:DC?", ReplyTimeout("late", hint="wait")), OFF)
     with pytest.raises(ReplyTimeout):
         load.measure()
 
 
-def test_close_never_raises(load: Dl3000, link) -> None:
+def test_close_never_raises(load: ScpiLoad, link) -> None:
     """The input goes off and the link is let go, whatever the link does."""
     link.expect(OFF)
     load.close()
@@ -211,11 +211,11 @@ ANSWERS = {question: told for question, told in OPENING if told is not None}
 def test_garbage_is_an_error_and_never_a_reading(profile, garbage: str) -> None:
     """Whatever a load may answer: a number it is, or an instrument error with the input off."""
     link = Answering(ANSWERS, garbage)
-    load = Dl3000(link, profile("rigol-dl3021"))
+    load = ScpiLoad(link, profile("rigol-dl3021"))
     link.sent.clear()
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(rigol_dl3000, "FOLLOW_LIMIT_S", -1.0)
+            patch.setattr(scpi_source, "FOLLOW_LIMIT_S", -1.0)
             volts, amperes = load.measure()
     except InstrumentError:
         assert link.sent == [":SOUR:INP:STAT 0"]
@@ -230,7 +230,7 @@ def test_answers_cut_at_any_byte(profile, question: str) -> None:
     for length in range(len(whole)):
         link = Answering({**ANSWERS, question: whole[:length]}, "")
         try:
-            Dl3000(link, profile("rigol-dl3021"))
+            ScpiLoad(link, profile("rigol-dl3021"))
         except InstrumentError:
             assert link.sent[-1] == ":SOUR:INP:STAT 0"
         else:
@@ -243,8 +243,8 @@ def test_an_identity_cut_at_any_byte(profile) -> None:
         link = Answering(ANSWERS, "")
         link.identity = IDENTITY[:length]
         if length > IDENTITY.rindex(",") + 1:
-            assert Dl3000(link, profile("rigol-dl3021")).identity.serial == "DL3A204800938"
+            assert ScpiLoad(link, profile("rigol-dl3021")).identity.serial == "DL3A204800938"
             continue
         with pytest.raises(InstrumentProtocolError):
-            Dl3000(link, profile("rigol-dl3021"))
+            ScpiLoad(link, profile("rigol-dl3021"))
         assert link.sent == []

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from powerlab.errors import ConfigError, InstrumentError, InstrumentProtocolError
-from powerlab.instruments import rigol_dp800
-from powerlab.instruments.rigol_dp800 import Dp800
+from powerlab.instruments import scpi_source
+from powerlab.instruments.scpi_source import ScpiSupply
 
 IDENTITY = "RIGOL TECHNOLOGIES,DP832A,DP8B26AM00234,00.01.19"
 NO_ERROR = (":SYST:ERR?", '0,"No error"')
@@ -50,12 +50,12 @@ def link(scripted_text) -> Iterator:
 
 
 @pytest.fixture
-def supply(link, profile) -> Dp800:
+def supply(link, profile) -> ScpiSupply:
     """Get a supply on that link."""
-    return Dp800(link, profile("rigol-dp832"))
+    return ScpiSupply(link, profile("rigol-dp832"))
 
 
-def test_volts_and_output(supply: Dp800, link) -> None:
+def test_volts_and_output(supply: ScpiSupply, link) -> None:
     """Set, switch on, measure, switch off: each setting is read back."""
     assert (supply.identity.model, supply.identity.serial) == ("DP832A", "DP8B26AM00234")
     link.expect(*volts(5.1), *switch("ON"), *reading("5.1012", "0.4210"), *switch("OFF"))
@@ -65,7 +65,7 @@ def test_volts_and_output(supply: Dp800, link) -> None:
     supply.output(on=False)
 
 
-def test_volts_that_are_still_falling_are_no_failure(supply: Dp800, link) -> None:
+def test_volts_that_are_still_falling_are_no_failure(supply: ScpiSupply, link) -> None:
     """With the output off nothing is promised; with it on the reading may follow late."""
     link.expect(*reading("4.7", "0"))
     assert supply.measure() == (4.7, 0.0)
@@ -75,9 +75,9 @@ def test_volts_that_are_still_falling_are_no_failure(supply: Dp800, link) -> Non
     assert supply.measure() == (4.9993, 0.0)
 
 
-def test_a_supply_that_limits_says_so_and_is_off(supply: Dp800, link, monkeypatch) -> None:
+def test_a_supply_that_limits_says_so_and_is_off(supply: ScpiSupply, link, monkeypatch) -> None:
     """Volts below those set: the load draws more than the channel delivers."""
-    monkeypatch.setattr(rigol_dp800, "FOLLOW_LIMIT_S", 0.0)
+    monkeypatch.setattr(scpi_source, "FOLLOW_LIMIT_S", 0.0)
     link.expect(*volts(12.0), *switch("ON"), *reading("3.4", "3.0011"), OFF)
     supply.set_voltage(12.0)
     supply.output(on=True)
@@ -85,7 +85,7 @@ def test_a_supply_that_limits_says_so_and_is_off(supply: Dp800, link, monkeypatc
         supply.measure()
 
 
-def test_a_protection_that_tripped_is_told(supply: Dp800, link) -> None:
+def test_a_protection_that_tripped_is_told(supply: ScpiSupply, link) -> None:
     """An output that does not switch, and an answer that is neither on nor off."""
     link.expect((":OUTP CH1,ON", None), NO_ERROR, (":OUTP? CH1", "OFF"), OFF)
     with pytest.raises(InstrumentError, match="output is OFF, which was not set"):
@@ -95,7 +95,7 @@ def test_a_protection_that_tripped_is_told(supply: Dp800, link) -> None:
         supply.output(on=True)
 
 
-def test_what_it_cannot_deliver(supply: Dp800, link, profile, scripted_text) -> None:
+def test_what_it_cannot_deliver(supply: ScpiSupply, link, profile, scripted_text) -> None:
     """Volts beyond the range, volts below nothing, and a profile without a rating."""
     link.finish()
     with pytest.raises(InstrumentError, match="beyond every voltage range"):
@@ -104,10 +104,10 @@ def test_what_it_cannot_deliver(supply: Dp800, link, profile, scripted_text) -> 
         supply.set_voltage(-1.0)
     bare = profile("rigol-dp832").model_copy(update={"supply": None})
     with pytest.raises(ConfigError, match="does not say"):
-        Dp800(scripted_text(IDENTITY), bare)
+        ScpiSupply(scripted_text(IDENTITY), bare)
 
 
-def test_close_switches_off(supply: Dp800, link) -> None:
+def test_close_switches_off(supply: ScpiSupply, link) -> None:
     """The output goes off and the link is let go."""
     link.expect(OFF)
     supply.close()
