@@ -165,7 +165,8 @@ class Conductor:
         """Plan a marker that this meter can see and this workload can draw, if there is one."""
         budget_s = self.protocol.marker_s
         setup = self.acquisition.setup
-        if not budget_s:
+        chosen_by = [one.target.environment.get("inferences_chosen_by") for one in self.options]
+        if not budget_s or "the program" in chosen_by:
             return None
         return plan_marker(
             setup.interval_s, setup.aperture_s, budget_s=budget_s, shortest_chip_s=3 * pace_s

@@ -136,6 +136,7 @@ def conduct(monkeypatch, batches=(1,), *, steady=lambda _: True, interval_s=0.02
     job = {"precision": 0.0, "dither": False} | {
         key: changes.pop(key) for key in ("precision", "dither") if key in changes
     }
+    environment = changes.pop("environment", {})
     protocol = SimpleNamespace(**PROTOCOL | changes)
     options = [
         Option(
@@ -143,7 +144,7 @@ def conduct(monkeypatch, batches=(1,), *, steady=lambda _: True, interval_s=0.02
                 run=f"run-{batch}", batch=batch, label=f"batch {batch}", protocol=protocol, **job
             ),
             slot,
-            SimpleNamespace(),
+            SimpleNamespace(environment=environment),
             Sink(),
         )
         for slot, batch in enumerate(batches)
@@ -245,6 +246,13 @@ def test_passes_longer_than_a_slice_do_not_prolong_the_warm_up(monkeypatch):
     """One pass that takes longer than the limit is the whole warm-up."""
     done = conduct(monkeypatch, board=Board(pass_s=5.0), steady=lambda _: False)
     assert len([call for call in done.board.calls if call[0] == "warm-up"]) == 1
+
+
+def test_a_program_that_decides_for_itself_draws_no_markers(monkeypatch):
+    """A program whose windows have a length of their own cannot follow chips."""
+    environment = {"inferences_chosen_by": "the program"}
+    done = conduct(monkeypatch, marker_s=4.0, environment=environment)
+    assert "marker" not in [call[0] for call in done.board.calls]
 
 
 def test_the_quickest_option_draws_the_markers(monkeypatch):

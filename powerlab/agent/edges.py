@@ -14,6 +14,7 @@ is attached, every edge also sets its level: first, so that it follows the stamp
 """
 
 import contextlib
+import errno
 import fcntl
 import mmap
 import os
@@ -108,10 +109,20 @@ class EdgeFile:
         # Stays open: its lock tells other agents that this one lives.
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.ftruncate(self._descriptor, FILE_SIZE)
+        self._allocate()
         self._map = mmap.mmap(self._descriptor, FILE_SIZE)
         self._touch_pages()
         self._map[: len(MAGIC)] = MAGIC
+
+    def _allocate(self) -> None:
+        """Have the disk hold the whole file: a page that it cannot hold would end the process."""
+        try:
+            os.posix_fallocate(self._descriptor, 0, FILE_SIZE)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+                remove(self.path)
+                raise
+            os.ftruncate(self._descriptor, FILE_SIZE)  # a file system without such a call
 
     def _touch_pages(self) -> None:
         # A page fault belongs before the window, not into it.

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import platform
-from typing import Dict, Optional
+from typing import Dict, Iterator, Optional
 
 from powerlab.agent import faults
 
@@ -29,6 +29,22 @@ def pin_to_cores(count: int) -> None:
     if _GRANTED:
         with contextlib.suppress(OSError):
             os.sched_setaffinity(0, _GRANTED[-max(1, count) :])
+
+
+@contextlib.contextmanager
+def aside(count: int) -> Iterator[None]:
+    """Keep the calling thread off the last ``count`` cores granted, where there are others.
+
+    A program that works on those is then not held up by whoever waits for its word.
+    """
+    before = os.sched_getaffinity(0) if _GRANTED[: -max(1, count)] else set()
+    if before:
+        os.sched_setaffinity(0, _GRANTED[: -max(1, count)])
+    try:
+        yield
+    finally:
+        if before:
+            os.sched_setaffinity(0, before)
 
 
 def _environment() -> Dict[str, str]:

@@ -14,7 +14,7 @@ import threading
 import traceback
 from typing import Any, Callable, Dict, Optional, Tuple
 
-from powerlab.agent import edges, facts, gpio, models, telemetry, windows
+from powerlab.agent import child, edges, facts, gpio, models, telemetry, windows
 from powerlab.agent.adapters import find_adapter
 from powerlab.agent.clock import now_ns
 from powerlab.agent.faults import AgentError, reason
@@ -37,7 +37,7 @@ class Agent:
         self._edges = edges.EdgeFile(edges.edge_path(os.getpid()))
         self._cache: Optional[models.ModelCache] = None
         self._telemetry = telemetry.Telemetry()
-        self._slots: Dict[int, Tuple[Any, Any]] = {}
+        self._slots: Dict[int, Tuple[Any, Any]] = {}  # adapter and state
         self._verbs: Dict[str, Callable[[Message, bytes], Message]] = {
             "hello": self._hello,
             "have": self._have,
@@ -71,6 +71,7 @@ class Agent:
 
         A runtime in the middle of an inference is not waited for.
         """
+        child.kill_all()
         self._edges.finish(now_ns())
         models.remove_temporary(os.getpid())
         os._exit(status)
@@ -139,30 +140,41 @@ class Agent:
 
     def _load(self, message: Message, _blob: bytes) -> Message:
         slot = message.get("slot", 0)
-        self._slots.pop(slot, None)  # what it held makes room first
-        path = self._models().locate(message["sha256"], message["main"])
+        _, former = self._slots.pop(slot, (None, None))
+        if hasattr(former, "close"):
+            former.close()
+        del former  # what the slot held makes room first
+        path = self._models().locate(message["sha256"], message["main"]) if message["main"] else ""
         adapter = find_adapter(message["runtime"])
         facts.pin_to_cores(message["threads"])
         options = {key: message[key] for key in ("threads", "batch", "seed")}
+        options["command"] = message.get("command")
         state = adapter.load(path, options)
-        self._slots[slot] = (adapter.invoke, state)
+        self._slots[slot] = (adapter, state)
         return {"facts": dict(state.facts)}
 
     def _warm(self, message: Message, _blob: bytes) -> Message:
-        return windows.warm_up(*self._loaded(message), self._edges, message["limit_s"])
+        adapter, state = self._loaded(message)
+        if hasattr(adapter, "warm_up"):
+            return dict(adapter.warm_up(state, self._edges, message["limit_s"]))
+        return windows.warm_up(adapter.invoke, state, self._edges, message["limit_s"])
 
     def _run(self, message: Message, _blob: bytes) -> Message:
         options = {key: message[key] for key in ("passes", "deadline_s", "guard_s")}
         options["tag"] = edges.run_tag(message.get("slot", 0), message["index"])
+        adapter, state = self._loaded(message)
+        if hasattr(adapter, "run"):
+            return dict(adapter.run(state, self._edges, **options))
         if not message.get("dither_s"):
-            return windows.run(*self._loaded(message), self._edges, **options)
+            return windows.run(adapter.invoke, state, self._edges, **options)
         options["dither_s"] = message["dither_s"]
         options["dither_every"] = message.get("dither_every", 1)
-        return windows.run_dithered(*self._loaded(message), self._edges, **options)
+        return windows.run_dithered(adapter.invoke, state, self._edges, **options)
 
     def _draw(self, message: Message, _blob: bytes) -> Message:
         chips, chip_s = message["chips"], message["chip_s"]
-        return windows.draw(*self._loaded(message), self._edges, chips, chip_s)
+        adapter, state = self._loaded(message)
+        return windows.draw(adapter.invoke, state, self._edges, chips, chip_s)
 
     def _idle(self, message: Message, _blob: bytes) -> Message:
         return windows.idle(message["seconds"])
@@ -174,8 +186,8 @@ class Agent:
         self._edges.attach(gpio.open_line(message["spec"]))
         return {}
 
-    def _loaded(self, message: Message) -> Tuple[Callable[[Any], None], Any]:
-        """Get the loaded model's invoke and its state."""
+    def _loaded(self, message: Message) -> Tuple[Any, Any]:
+        """Get the loaded model's adapter and its state."""
         try:
             return self._slots[message.get("slot", 0)]
         except KeyError:

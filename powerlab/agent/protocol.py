@@ -25,10 +25,11 @@ Host to agent, each with an ``id`` that its answer repeats::
     {"do": "line", "spec": "gpiochip0:17"}
     {"do": "bye"}
 
-load, warm, run and draw take a ``slot``, 0 without: as many models stay loaded as slots are
-used, and a load frees its slot's former model first. A run takes ``dither_s`` and
-``dither_every``: a pause uniform on 0 to ``dither_s`` after every ``dither_every`` passes (1
-without) but the last.
+load has an empty ``main``, no digest, and a ``command`` with ``argv`` and ``limit_s`` where the
+runtime is a program on the board (``powerlab.agent.program``). load, warm, run and draw take a
+``slot``, 0 without: as many models stay loaded as slots are used, and a load frees its slot's
+former model first. A run takes ``dither_s`` and ``dither_every``: a pause uniform on 0 to
+``dither_s`` after every ``dither_every`` passes (1 without) but the last.
 
 Agent to host::
 
@@ -44,7 +45,8 @@ during a window. A run sleeps ``guard_s`` before its busy edge and after its idl
 answers after that, also with ``guard_start_board_ns`` and ``guard_stop_board_ns``: where the
 guard before begins and the guard after ends. warm and run add ``cpu_s``, the processor time
 that the agent's process, all threads, had between the edges; a run with pauses adds
-``begun_board_ns``, the begin of each pass.
+``begun_board_ns``, the begin of each pass. A program that tells only some instants adds
+``counts``: how many passes each instant of ``done_board_ns`` ends.
 
 telemetry answers ``at_board_ns``, ``temperature_c``, ``frequency_hz``, ``load``,
 ``memory_free_bytes``, ``governor``, each null where the board does not tell, and ``throttled``,

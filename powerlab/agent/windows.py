@@ -52,7 +52,7 @@ def run(
     Nothing but sleep happens for ``guard_s`` before the busy edge and after the idle edge:
     the reply is made afterwards. It tells where the guards begin and end.
     """
-    _check_passes(passes, MAX_PASSES)
+    check_passes(passes, MAX_PASSES)
     done = array.array("q", bytes(8 * passes))
     limit_ns = round(deadline_s * 1e9)
 
@@ -87,7 +87,7 @@ def run_dithered(
     ``dither_s``: that breaks a lock between inferences and samples (method section 2.3).
     ``begun_board_ns`` of the reply says when each pass began.
     """
-    _check_passes(passes, MAX_PASSES // 2)
+    check_passes(passes, MAX_PASSES // 2)
     if not (dither_s > 0 and dither_every >= 1):
         raise AgentError(
             "bad-request",
@@ -119,7 +119,8 @@ def run_dithered(
     return dict(reply, begun_board_ns=begun[: reply["passes"]].tolist())
 
 
-def _check_passes(passes: int, most: int) -> None:
+def check_passes(passes: int, most: int) -> None:
+    """Raise AgentError for a number of passes that one run cannot have."""
     if not 1 <= passes <= most:
         raise AgentError(
             "bad-request",
@@ -148,7 +149,7 @@ def draw(
     ``done_board_ns`` of the reply holds the edges drawn, to busy and to idle by turns.
     """
     if file.room() < 2 * len(chips) + 2:
-        raise _no_room()
+        raise no_room()
     drawn = array.array("q")
     now, chip_ns, level = now_ns, round(chip_s * 1e9), edges.IDLE
     gc.collect()
@@ -176,7 +177,8 @@ def draw(
     return dict(_reply(start, now(), drawn), passes=0)
 
 
-def _no_room() -> AgentError:
+def no_room() -> AgentError:
+    """Get the error for a window whose edges the edge file cannot hold."""
     return AgentError(
         "edge-file-full",
         "the agent has published more edges than its edge file holds",
@@ -211,7 +213,7 @@ def _window(
     how many times the loop itself publishes an idle and a busy edge.
     """
     if file.room() < 3 + 2 * pauses:
-        raise _no_room()
+        raise no_room()
     gc.collect()
     gc.disable()
     try:

@@ -20,6 +20,9 @@ VERBS = {
     "measure": "Measure the energy of one workload on one device.",
     "calibrate": "Calibrate a meter against a reference, or check it.",
     "report": "Write the PDF report of a run, or of a procurement.",
+    "verify": "Recompute a run or a report from its own data.",
+    "audit": "Recompute other tools' evidence, and say what is wrong with it.",
+    "import": "Make runs of other tools' evidence, beside measured ones.",
     "results": "List, show, compare, export and recover stored runs.",
     "bench": "Make, test and list set-ups of board and meter.",
     "instruments": "List and show meters.",
@@ -30,10 +33,13 @@ VERBS = {
     "doctor": "Check what this computer needs, and say how to mend it.",
 }
 
+MODULES = {"import": "import_"}
+"""Verbs whose module has another name, since Python keeps theirs to itself."""
+
 
 @click.group(
     cls=LazyGroup,
-    lazy={name: f"powerlab.cli.{name}" for name in VERBS},
+    lazy={name: f"powerlab.cli.{MODULES.get(name, name)}" for name in VERBS},
     summaries=VERBS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

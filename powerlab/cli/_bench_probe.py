@@ -16,7 +16,7 @@ from powerlab.analysis.electrics import boundary_power, nominal_circuit
 from powerlab.catalog.bench_profile import Bench, BenchSupply
 from powerlab.catalog.device_profile import DeviceProfile
 from powerlab.catalog.instrument_profile import InstrumentProfile
-from powerlab.catalog.workload_profile import WorkloadProfile
+from powerlab.catalog.workload_profile import COMMAND, WorkloadProfile
 from powerlab.circumstances import meter_request, wiring
 from powerlab.devices.link import BoardLink
 from powerlab.devices.open import open_board
@@ -156,7 +156,8 @@ def load_model(board: BoardLink, parts: Parts) -> None:
     """Send the workload to the board and build it there."""
     kind = parts.workload.formats[parts.runtime]
     files = build_workload(parts.workload, kind, cache_dir())
-    board.load(files, main=MAIN_FILE[kind], runtime=parts.runtime)
+    command = parts.workload.command if parts.runtime == COMMAND else ()
+    board.load(files, main=MAIN_FILE[kind], runtime=parts.runtime, command=command)
 
 
 def _meter(parts: Parts) -> closing[Meter]:

@@ -29,7 +29,7 @@ def plugin_problems(catalog: Catalog) -> Iterator[Problem]:
             except SetupError as error:
                 yield Problem(path, key, error.message)
     for name, workload in catalog.workloads.items():
-        if workload.recipe not in RECIPES:
+        if workload.recipe is not None and workload.recipe not in RECIPES:
             path = str(catalog.origin("workload", name))
             known_recipes = ", ".join(sorted(RECIPES))
             message = f"there is no recipe {workload.recipe!r} (known: {known_recipes})"

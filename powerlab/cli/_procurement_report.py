@@ -10,7 +10,7 @@ from powerlab.catalog.layers import lab_layers
 from powerlab.cli._procuring import Procured
 from powerlab.store.archive import StoredRun
 from powerlab.store.manifest import versions
-from powerlab.store.run_folder import RESULT
+from powerlab.store.verifiable import VERIFIABLE, verifiable_files
 from powerlab.units import NS_PER_S
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def write_report(done: Procured, path: Path, lang: str, lab: Path | None) -> Non
 def run_evidence(option: str, run: StoredRun) -> RunEvidence:
     """Get what a stored run shows for an option: meter, checks, power over time, files."""
     from powerlab.analysis.align import align  # noqa: PLC0415
+    from powerlab.records import Evidence  # noqa: PLC0415
     from powerlab.report.evidence import collect_evidence  # noqa: PLC0415
     from powerlab.report.procurement import RunEvidence  # noqa: PLC0415
 
@@ -44,8 +45,8 @@ def run_evidence(option: str, run: StoredRun) -> RunEvidence:
     if result is None or capture is None:
         raise ValueError(f"the run {manifest['run']} has no result")
     aligned = align(capture)
-    document = (run.folder / RESULT).read_bytes()
-    collected = collect_evidence(result, capture, aligned, manifest["versions"], document)
+    kept = verifiable_files(run.folder)
+    collected = collect_evidence(result, capture, aligned, manifest["versions"], kept)
     identity = capture.trace.identity
     return RunEvidence(
         option=option,
@@ -59,8 +60,10 @@ def run_evidence(option: str, run: StoredRun) -> RunEvidence:
         calibrations=result.meter.calibrations,
         findings=result.findings,
         quantities=result.quantities,
-        files={name: entry["sha256"] for name, entry in manifest["files"].items()},
-        power=_power(capture, aligned),
+        files={
+            name: entry["sha256"] for name, entry in manifest["files"].items() if name in VERIFIABLE
+        },
+        power=None if result.evidence is Evidence.IMPORTED else _power(capture, aligned),
         roof=_roof(capture, result),
         attached=tuple(replace(item, name=f"{option}-{item.name}") for item in collected.files),
     )

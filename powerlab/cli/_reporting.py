@@ -10,7 +10,8 @@ from powerlab.cli._output import check_output_file
 from powerlab.errors import ConfigError, PowerlabError, ProfileError
 from powerlab.store.archive import StoredRun
 from powerlab.store.manifest import versions
-from powerlab.store.run_folder import RESULT, attach
+from powerlab.store.run_folder import attach
+from powerlab.store.verifiable import verifiable_files
 
 if TYPE_CHECKING:
     from powerlab.cli._plan import Outcome, Plan
@@ -70,7 +71,7 @@ def write_reports(plan: Plan, outcomes: Sequence[Outcome], view: View) -> Iterat
                 protocol=job.protocol,
                 lang=plan.lang,
                 versions=versions(),
-                document=(outcome.folder / RESULT).read_bytes(),
+                kept=verifiable_files(outcome.folder),
             )
         except PowerlabError as error:
             error.add_note(
@@ -116,7 +117,7 @@ def write_stored_report(stored: StoredRun, path: Path, lang: str) -> None:
         protocol=kept_profile(ProtocolPreset, kept, "protocol"),
         lang=lang,
         versions=stored.manifest["versions"],
-        document=(stored.folder / RESULT).read_bytes(),
+        kept=verifiable_files(stored.folder),
     )
 
 

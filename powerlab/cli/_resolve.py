@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from powerlab.catalog.bench_profile import Bench, BenchMeter, BenchSupply
 from powerlab.catalog.device_profile import DeviceProfile
 from powerlab.catalog.layers import Catalog
-from powerlab.catalog.workload_profile import ProtocolPreset, WorkloadProfile
+from powerlab.catalog.workload_profile import COMMAND, ProtocolPreset, WorkloadProfile
+from powerlab.cli._command import check_command, no_command, with_command
 from powerlab.errors import ConfigError, UnknownId
 
 _NUMBER = r"\d+(?:\.\d+)?"
@@ -36,6 +37,7 @@ class Wanted:
     precision: float
     dither: bool = False
     cable_ohm: str | None = None
+    command: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def choose(catalog: Catalog, wanted: Wanted) -> Chosen:
     """
     _check_options(wanted)
     device = catalog.device(wanted.device)
-    workload = catalog.workload(wanted.workload)
+    workload = with_command(catalog.workload(wanted.workload), wanted.command)
     protocol = catalog.protocol(wanted.protocol)
     if wanted.runs is not None and wanted.precision:
         raise ConfigError(
@@ -64,7 +66,8 @@ def choose(catalog: Catalog, wanted: Wanted) -> Chosen:
         )
     if wanted.runs is not None:
         protocol = protocol.model_copy(update={"runs": wanted.runs})
-    asked: tuple[str | None, ...] = wanted.runtimes or (None,)
+    named = wanted.runtimes or (() if wanted.command is None else (COMMAND,))
+    asked: tuple[str | None, ...] = named or (None,)
     if wanted.emulate:
         if device.emulation is None:
             able = [name for name, item in catalog.devices.items() if item.emulation]
@@ -72,8 +75,10 @@ def choose(catalog: Catalog, wanted: Wanted) -> Chosen:
                 f"{device.name} cannot be emulated: its profile has no [emulation]",
                 hint=f"emulate {' or '.join(able)}, or measure a real one",
             )
-        asked = wanted.runtimes or (device.emulation.runtime,)
+        if not named and device.emulation.runtime in workload.formats:
+            asked = (device.emulation.runtime,)
     runtimes = tuple(choose_runtime(device, workload, runtime) for runtime in asked)
+    check_command(wanted.command, runtimes, batches=wanted.batches, dither=wanted.dither)
     return Chosen(device, workload, protocol, runtimes)
 
 
@@ -85,6 +90,8 @@ def choose_runtime(device: DeviceProfile, workload: WorkloadProfile, asked: str 
     known = sorted(workload.formats)
     if asked is not None:
         if asked not in workload.formats:
+            if asked == COMMAND:
+                raise no_command()
             raise ConfigError(
                 f"there is no file of {workload.id} for the runtime {asked!r}",
                 hint=f"choose --runtime {' or '.join(known)}",
@@ -93,6 +100,8 @@ def choose_runtime(device: DeviceProfile, workload: WorkloadProfile, asked: str 
     for runtime in sorted(device.runtime, key=lambda item: not item.native):
         if runtime.id in workload.formats:
             return runtime.id
+    if known == [COMMAND]:
+        return COMMAND
     raise ConfigError(
         f"no runtime of {device.name} loads {workload.id}",
         hint=f"if one is on your board, name it: --runtime {' or '.join(known)}",

@@ -48,6 +48,7 @@ def _names(_ctx: click.Context, _option: click.Parameter, text: str | None) -> t
     callback=_names,
     help="The inference runtime on the board; several share one session.",
 )
+@click.option("--command", metavar="WORDS", help="Your program on the board: --runtime command.")
 @click.option(
     "--batch",
     "batches",

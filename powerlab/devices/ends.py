@@ -38,6 +38,16 @@ def explain_agent_end(host: str, stderr: str, returncode: int) -> TargetError:
     return TargetError(f"the agent on {host} ended with status {returncode}{words}", hint=_ANY_HINT)
 
 
+def no_room(host: str, stderr: str) -> TargetError:
+    """Get the error for a board whose temporary directory cannot hold the agent's one file."""
+    told = [line for line in stderr.splitlines() if line.startswith("powerlab-agent: ")]
+    return TargetError(
+        f"{host}: {''.join(told[-1:]).removeprefix('powerlab-agent: ')}",
+        hint="free some space on the board, or set TMPDIR of the login to a larger disk",
+        context={"stderr": stderr},
+    )
+
+
 def explain_unknown_end(host: str, stderr: str) -> TargetError:
     """Get the error for an agent that ended by a signal which ssh does not tell."""
     return TargetError(

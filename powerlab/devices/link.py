@@ -14,12 +14,13 @@ import numpy as np
 from powerlab.agent.protocol import MAX_BLOB, Message, digest_of, read_chunks
 from powerlab.devices.line import AgentLine
 from powerlab.errors import ConfigError
-from powerlab.records import ClockExchanges, Phase, TargetFacts, Telemetry
+from powerlab.records import ClockExchanges, Int64Array, Phase, TargetFacts, Telemetry
 
 ANSWER_LIMIT_S = 15.0
 """For an answer that needs no work, or comes after an idle of known length."""
 
 LOAD_LIMIT_S = 300.0
+COMMAND_LIMIT_S = 240.0
 """For building a model: some runtimes compile for minutes on a small board."""
 
 SLOWEST_LINK_BYTES_PER_S = 50_000
@@ -111,23 +112,22 @@ class BoardLink:
         batch: int = 1,
         seed: int = 0,
         slot: int = 0,
+        command: Sequence[str] = (),
+        command_limit_s: float = COMMAND_LIMIT_S,
     ) -> TargetFacts:
         """Send the model's files unless the board has them, and build it with a runtime.
 
         ``files`` maps names on the board to paths here, ``main`` is the name of the one
         that the runtime opens; the input is filled from ``seed``. Models in different slots
-        stay loaded side by side. Raises ConfigError where a file is not there or too large
-        to send.
+        stay loaded side by side. The runtime "command" needs no files, but the words of a
+        ``command``, a program on the board that has ``command_limit_s`` for getting ready and
+        its first inference. Raises ConfigError where a file is not there or too large to send.
         """
-        digest = _digest_of_paths(files)
-        reply = self._line.ask(
-            {"do": "have", "sha256": digest, "files": sorted(files)},
-            limit_s=LOAD_LIMIT_S,
-            doing="looking for the model in the board's cache",
-        )
-        for name in reply["missing"]:
-            self._put(digest, name, files[name])
-        request = {"do": "load", "runtime": runtime, "sha256": digest, "main": main}
+        request: Message = {"do": "load", "runtime": runtime, "main": main}
+        if files:
+            request["sha256"] = self._send_model(files)
+        if command:
+            request["command"] = {"argv": list(command), "limit_s": command_limit_s}
         reply = self._line.ask(
             request | {"threads": threads, "batch": batch, "seed": seed, "slot": slot},
             limit_s=LOAD_LIMIT_S,
@@ -200,6 +200,18 @@ class BoardLink:
         pong, received_ns = self._line.receive(pending, limit_s=ANSWER_LIMIT_S)
         return pending.sent_ns, pong["t2_board_ns"], pong["t3_board_ns"], received_ns
 
+    def _send_model(self, files: Mapping[str, Path]) -> str:
+        """Send the files that the board lacks; get the digest of them all."""
+        digest = _digest_of_paths(files)
+        reply = self._line.ask(
+            {"do": "have", "sha256": digest, "files": sorted(files)},
+            limit_s=LOAD_LIMIT_S,
+            doing="looking for the model in the board's cache",
+        )
+        for name in reply["missing"]:
+            self._put(digest, name, files[name])
+        return digest
+
     def _put(self, digest: str, name: str, path: Path) -> None:
         content = path.read_bytes()
         self._line.ask(
@@ -254,10 +266,22 @@ def _phase(kind: str, index: int, reply: Message) -> Phase:
         start_board_ns=reply["start_board_ns"],
         stop_board_ns=reply["stop_board_ns"],
         passes=reply["passes"],
-        done_board_ns=np.array(reply["done_board_ns"], dtype=np.int64),
+        done_board_ns=_ends_of_passes(reply),
         begun_board_ns=np.array(reply.get("begun_board_ns", ()), dtype=np.int64),
         cpu_s=_figure(reply.get("cpu_s")),
     )
+
+
+def _ends_of_passes(reply: Message) -> Int64Array:
+    """Get the end of each pass; those between two instants told are spread evenly."""
+    told = np.array(reply["done_board_ns"], dtype=np.int64)
+    counts = reply.get("counts")
+    if counts is None:
+        return told
+    begun = np.concatenate(([reply["start_board_ns"]], told[:-1]))
+    lengths, steps = told - begun, np.concatenate([np.arange(1, n + 1) for n in counts])
+    of = np.repeat(np.arange(len(counts)), counts)
+    return np.asarray(begun[of] + lengths[of] * steps // np.array(counts)[of], dtype=np.int64)
 
 
 def _figure(told: float | None) -> float:

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 from powerlab.agent.bundle import command
+from powerlab.agent.supervise import NO_ROOM
 from powerlab.catalog.bench_profile import Bench
-from powerlab.devices.ends import explain_agent_end
+from powerlab.devices.ends import explain_agent_end, no_room
 from powerlab.devices.line import AgentLine
 from powerlab.devices.ssh import PYTHON_TOO_OLD, python_too_old
 from powerlab.errors import ConfigError, PowerlabError
@@ -45,6 +46,8 @@ def open_locally(bench: Bench) -> AgentLine:
         del started
         if returncode == PYTHON_TOO_OLD:
             return python_too_old("this computer", stderr)
+        if returncode == NO_ROOM:
+            return no_room("this computer", stderr)
         return explain_agent_end("this computer", stderr, returncode)
 
     try:

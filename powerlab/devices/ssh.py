@@ -5,8 +5,14 @@ from __future__ import annotations
 import shlex
 
 from powerlab.agent.bundle import command
+from powerlab.agent.supervise import NO_ROOM
 from powerlab.catalog.bench_profile import Bench
-from powerlab.devices.ends import explain_agent_end, explain_unknown_end, told_signal
+from powerlab.devices.ends import (
+    explain_agent_end,
+    explain_unknown_end,
+    no_room,
+    told_signal,
+)
 from powerlab.devices.line import AgentLine
 from powerlab.errors import PowerlabError, TargetError
 from powerlab.transport.process import ProcessChannel
@@ -41,6 +47,8 @@ def open_by_ssh(bench: Bench) -> AgentLine:
     def explain_end(stderr: str, returncode: int, *, started: bool) -> PowerlabError:
         if returncode == PYTHON_TOO_OLD:
             return python_too_old(bench.host, stderr)
+        if returncode == NO_ROOM:
+            return no_room(bench.host, stderr)
         if returncode < 0 and told_signal(stderr) is None:
             return ssh_killed(bench.host, -returncode, stderr)
         if started and returncode != SSH_FAILED:

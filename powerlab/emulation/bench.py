@@ -36,7 +36,11 @@ EMULATORS = "powerlab.emulators"
 BOARD = "powerlab.emulation.board:serve"
 TARGET_PYTHON = "POWERLAB_TARGET_PYTHON"
 EDGES_LIMIT_S = 5.0
-MODULES = {"tflite": ("ai_edge_litert", "tflite_runtime"), "openvino": ("openvino",)}
+MODULES = {
+    "tflite": ("ai_edge_litert", "tflite_runtime"),
+    "openvino": ("openvino",),
+    "command": ("subprocess",),
+}
 """What the agent's adapters import, by runtime."""
 
 

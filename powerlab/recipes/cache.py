@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from powerlab.catalog.workload_profile import WorkloadProfile
+from powerlab.catalog.workload_profile import COMMAND, WorkloadProfile
 from powerlab.errors import ConfigError, SetupError, UnknownId
 from powerlab.recipes.layers import Dense, Recipe, macs, parameters
 from powerlab.recipes.networks import RECIPES
@@ -37,14 +37,17 @@ def cache_dir() -> Path:
 def build_workload(profile: WorkloadProfile, format: str, cache: Path) -> dict[str, Path]:  # noqa: A002
     """Get a workload's files by name, building under ``cache`` those that are missing.
 
-    ``format`` is "tflite" (``model.tflite``) or "openvino-ir" (``model.xml``,
-    ``model.bin``). The same recipe and seed give the same bytes, whoever builds; builders
-    that run at the same time do not disturb each other, and a file is whole or absent.
+    ``format`` is "tflite" (``model.tflite``), "openvino-ir" (``model.xml``, ``model.bin``) or
+    "command", whose program is on the board: no files. The same recipe and seed give the same
+    bytes, whoever builds; builders that run at the same time do not disturb each other, and a
+    file is whole or absent.
 
     Raises ``UnknownId`` for a recipe or format that does not exist, ``ConfigError`` for a
     profile that describes something else than its recipe builds, ``SetupError`` where a
     package is missing or the cache cannot be written.
     """
+    if format == COMMAND:
+        return {}
     recipe = _recipe(profile)
     if format not in FILES:
         raise UnknownId(
@@ -60,6 +63,11 @@ def build_workload(profile: WorkloadProfile, format: str, cache: Path) -> dict[s
 
 def _recipe(profile: WorkloadProfile) -> Recipe:
     """Get the profile's recipe, having checked that the profile describes it rightly."""
+    if profile.recipe is None:
+        raise ConfigError(
+            f"workload {profile.id} has no recipe: it is what its command infers",
+            hint="measure it with --runtime command, or name a recipe in its file",
+        )
     recipe = RECIPES.get(profile.recipe)
     if recipe is None:
         near = difflib.get_close_matches(profile.recipe, RECIPES, n=1)

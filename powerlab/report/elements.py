@@ -224,7 +224,7 @@ class ReportModel:
 
     ``texts`` gives the template its headings; ``created`` is the instant of the result document;
     ``pressing`` are the few findings that the first page names;
-    ``evidence`` says what is attached and the digest of the result document.
+    ``evidence`` says what is attached, and the digests of the run's files.
     """
 
     texts: Texts
@@ -252,4 +252,4 @@ class ReportModel:
     pressing: tuple[FindingLine, ...]
     truth: TruthSection | None
     versions: tuple[Fact, ...]
-    evidence: tuple[str, str]
+    evidence: tuple[str, ...]

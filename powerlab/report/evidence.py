@@ -1,4 +1,4 @@
-"""What travels inside the PDF: the result document and the meter's readings."""
+"""What travels inside the PDF: the result, the meter's readings, and the capture itself."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,6 +19,19 @@ CSV_LIMIT = 200_000
 
 PARQUET_LIMIT = 32 << 20
 """Bytes up to which a longer trace is attached as Parquet; beyond, the run folder holds it."""
+
+CAPTURE_LIMIT = 32 << 20
+"""Bytes up to which the run's own files are attached; beyond, the run folder holds them."""
+
+CAPTURE_FILES = {
+    "run.json": ("application/json", "powerlab.run/1: the manifest, with the profiles used"),
+    "capture.parquet": (
+        "application/vnd.apache.parquet",
+        "powerlab.capture/1: the readings as the meter gave them",
+    ),
+    "events.jsonl": ("application/jsonl", "polls, clock exchanges and phases"),
+}
+"""Media type and description of the files from which the result is concluded anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +49,16 @@ class Attached:
 class Evidence:
     """All attached files; ``trace_name`` is empty where the readings were too many.
 
-    ``created`` is the instant that the attached result document states for itself.
+    ``created`` is the instant that the attached result document states for itself. ``kept``
+    maps the run's own files to their SHA-256, ``complete`` tells whether they are attached.
     """
 
     files: tuple[Attached, ...]
     result_sha256: str
     trace_name: str
     created: str
+    kept: Mapping[str, str] = field(default_factory=dict)
+    complete: bool = False
 
 
 def collect_evidence(
@@ -50,13 +66,16 @@ def collect_evidence(
     capture: Capture,
     aligned: Aligned,
     versions: Mapping[str, str],
-    document: bytes | None = None,
+    kept: Mapping[str, bytes] | None = None,
 ) -> Evidence:
     """Serialise what the report rests on, the same bytes for the same measurement.
 
-    ``document`` is the ``result.json`` of the run folder, attached as it is; without one
-    the document is made from the result. Raises ReportError for one of another run.
+    ``kept`` are the files of the run folder (``verifiable_files``), attached as they are;
+    without its ``result.json`` the document is made from the result. Raises ReportError for
+    one of another run.
     """
+    kept = kept or {}
+    document = kept.get("result.json")
     created = capture.timebase.anchor_utc
     if document is not None:
         content, created = document, _created(document, result.run) or created
@@ -75,11 +94,21 @@ def collect_evidence(
     trace = _trace(capture, aligned)
     if trace is not None:
         files.append(trace)
+    capture_files = [
+        Attached(name, media_type, kept[name], "Source", description)
+        for name, (media_type, description) in CAPTURE_FILES.items()
+        if name in kept
+    ]
+    complete = sum(len(item.content) for item in capture_files) <= CAPTURE_LIMIT
+    if complete:
+        files += capture_files
     return Evidence(
         files=tuple(files),
         result_sha256=hashlib.sha256(content).hexdigest(),
         trace_name=trace.name if trace is not None else "",
         created=created,
+        kept={item.name: hashlib.sha256(item.content).hexdigest() for item in capture_files},
+        complete=complete,
     )
 
 

@@ -112,10 +112,18 @@ def _accuracy_note(subject: Subject) -> str:
     return f"{note} {subject.texts.say('accuracy.estimate_note')}"
 
 
-def _evidence_note(subject: Subject, evidence: Evidence) -> tuple[str, str]:
+def _evidence_note(subject: Subject, evidence: Evidence) -> tuple[str, ...]:
     texts = subject.texts
     if evidence.trace_name:
         attached = texts.say("evidence_text.attached", trace=evidence.trace_name)
     else:
         attached = texts.say("evidence_text.attached_result")
-    return attached, texts.say("evidence_text.digest", digest=evidence.result_sha256)
+    told = [attached, texts.say("evidence_text.digest", digest=evidence.result_sha256)]
+    if evidence.kept:
+        key = "capture" if evidence.complete else "capture_apart"
+        told.append(texts.say(f"evidence_text.{key}"))
+    told += [
+        texts.say("evidence_text.digest_of", name=name, digest=digest)
+        for name, digest in evidence.kept.items()
+    ]
+    return tuple(told)

@@ -29,18 +29,18 @@ def write_report(
     protocol: ProtocolPreset,
     lang: str,
     versions: Mapping[str, str],
-    document: bytes | None = None,
+    kept: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write the report of one measurement to ``path``: PDF/A-3a, A4, its data attached.
 
-    ``lang`` is "en" or "zh"; ``versions`` maps names of software to versions; ``document``
-    is the run folder's own ``result.json``, attached unchanged (None: made from the result).
+    ``lang`` is "en" or "zh"; ``versions`` maps names of software to versions; ``kept``
+    are the run folder's own files, attached unchanged (None: a document made from the result).
     The same arguments give the same bytes. Raises ReportError where the language is unknown,
     no font holds the text, the document is another run's, or the file cannot be written;
     SetupError where Pango is missing.
     """
     load_weasyprint()
-    evidence = collect_evidence(result, capture, aligned, versions, document)
+    evidence = collect_evidence(result, capture, aligned, versions, kept)
     model = build_report(
         result=result,
         capture=capture,

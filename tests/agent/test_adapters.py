@@ -80,7 +80,7 @@ def test_unknown_runtime(runtime: str) -> None:
     with pytest.raises(AgentError, match="no adapter") as caught:
         adapters.find_adapter(runtime)
     assert caught.value.code == "runtime-unknown"
-    assert "openvino, tflite" in caught.value.hint
+    assert "tensorrt, tflite" in caught.value.hint
 
 
 def test_built_in_adapters_are_their_files() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 import threading
 from pathlib import Path
@@ -133,3 +134,30 @@ def test_only_orphans_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "powerlab-edges-mine.bin").write_bytes(bytes(edges.FILE_SIZE))
     assert edges.remove_orphans() == [2]
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is refused with the system's reason and removed, before any page is missed."""
+
+    def full(*_args: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(edges.os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left"):
+        EdgeFile(str(tmp_path / "edges.bin"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_system_that_cannot_allocate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There the file is made by its size alone."""
+
+    def unknown(*_args: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(edges.os, "posix_fallocate", unknown)
+    file = EdgeFile(str(tmp_path / "edges.bin"))
+    file.publish(BUSY, 1, 10)
+    assert read_edges((tmp_path / "edges.bin").read_bytes()) == [(10, BUSY, 1)]
+    file.finish(20)

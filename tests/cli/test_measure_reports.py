@@ -92,8 +92,8 @@ def test_the_report_gets_the_very_bytes_of_the_run_folder(measure, run, lab, mon
     """At once and later alike: one document, whose digest the manifest has."""
     given: list[bytes] = []
 
-    def write(path: Path, *, document: bytes, **_: Any) -> None:
-        given.append(document)
+    def write(path: Path, *, kept: dict[str, bytes], **_: Any) -> None:
+        given.append(kept["result.json"])
         path.write_bytes(b"%PDF-")
 
     monkeypatch.setattr("powerlab.report.write.write_report", write)

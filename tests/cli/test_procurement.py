@@ -220,7 +220,8 @@ def test_the_report_is_written_from_plan_decision_and_evidence(run, lab, plan, m
     manifest = open_run(lab / "runs" / made.run).manifest
     assert (only.option, only.run) == ("board", made.run)
     assert only.files["result.json"] == manifest["files"]["result.json"]["sha256"]
-    assert [item.name for item in only.attached] == ["board-result.json"]
+    names = ("result.json", "run.json", "capture.parquet", "events.jsonl")
+    assert [item.name for item in only.attached] == [f"board-{name}" for name in names]
     assert lab.resolve() in options["labs"]
 
 

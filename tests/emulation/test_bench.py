@@ -179,11 +179,11 @@ def test_a_busy_multimeter_lets_a_client_go(catalog):
 
 
 def test_the_usb_meter_serves_on_a_terminal(catalog):
-    """The other meter is a serial line, tells no serial number and reads its own volts."""
+    """The other meter is a serial line, its serial number is a label; it reads its own volts."""
     with emulated_bench(catalog, "edgeboard", "rdtech-um25c") as running:
         meter = running.bench.meter[0]
         assert running.bench.supply is None
-        assert meter.serial == ""
+        assert meter.serial == running.context.serial
         assert meter.measures == ("voltage", "current")
         assert Path(meter.resource.removeprefix("serial:")).is_char_device()
 

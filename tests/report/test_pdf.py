@@ -122,7 +122,7 @@ def test_the_run_folders_own_document_is_attached_unchanged(measurement, tmp_pat
     """Given bytes travel as they are; the digest printed and the date are theirs."""
     path, run = tmp_path / "r.pdf", measurement.result.run
     document = f'{{"run": "{run}",  "created": "2026-11-21T05:19:54+00:00"}}'.encode()
-    write_report(path, lang="en", document=document, **measurement.arguments())
+    write_report(path, lang="en", kept={"result.json": document}, **measurement.arguments())
     with pikepdf.open(path) as written:
         assert written.attachments["result.json"].get_file().read_bytes() == document
         with written.open_metadata() as metadata:
@@ -136,7 +136,9 @@ def test_the_run_folders_own_document_is_attached_unchanged(measurement, tmp_pat
 def test_the_document_of_another_run_is_refused(measurement, tmp_path, document) -> None:
     """A document that does not state this run is never attached as its evidence."""
     with pytest.raises(ReportError, match="not that of the run"):
-        write_report(tmp_path / "r.pdf", lang="en", document=document, **measurement.arguments())
+        write_report(
+            tmp_path / "r.pdf", lang="en", kept={"result.json": document}, **measurement.arguments()
+        )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -3,7 +3,8 @@
 ``load(path, options)`` builds the model, fills its input and invokes it once; it returns a
 state whose ``facts`` name the module, its version and numpy's. ``invoke(state)`` runs one
 inference and returns when the device is done. ``options`` has ``threads``, ``batch`` and
-``seed``.
+``seed``. A state that holds more than memory has a ``close``. An adapter whose program makes
+windows of its own, as the marked command does, has ``warm_up`` and ``run`` as well.
 
 A board may bring an adapter of its own: a module ``powerlab_adapter_<runtime>`` on the
 board's Python path.
@@ -15,7 +16,7 @@ from typing import Any
 
 from powerlab.agent.faults import AgentError, reason
 
-BUILT_IN = ("openvino", "tflite")
+BUILT_IN = ("command", "edgetpu", "onnxruntime", "openvino", "pytorch", "tensorrt", "tflite")
 
 _RUNTIME = re.compile(r"[a-z0-9]+([-_][a-z0-9]+)*\Z")
 

@@ -40,7 +40,7 @@ def load(path: str, options: Dict[str, Any]) -> State:
     for module, package in PACKAGES:
         try:
             interpreter = _build(importlib.import_module(f"{module}.interpreter"), path, options)
-            _fill_and_invoke(numpy, interpreter, options["seed"])
+            fill_and_invoke(numpy, interpreter, options["seed"])
         except Exception as error:
             attempts.append((package, error))
             continue
@@ -63,7 +63,8 @@ def _build(module: Any, path: str, options: Dict[str, Any]) -> Any:
     return interpreter
 
 
-def _fill_and_invoke(numpy: Any, interpreter: Any, seed: int) -> None:
+def fill_and_invoke(numpy: Any, interpreter: Any, seed: int) -> None:
+    """Fill every input of an interpreter from the seed, and invoke it once."""
     for offset, tensor in enumerate(interpreter.get_input_details()):
         content = random_input(numpy, tensor["shape"], tensor["dtype"], seed + offset)
         interpreter.set_tensor(tensor["index"], content)
@@ -85,20 +86,23 @@ def _facts(
         "output_argmax": str(int(interpreter.get_tensor(first_output["index"])[0].argmax())),
     }
     passed_over = [
-        f"{package}: {reason(error)}" for package, error in attempts if not _absent(package, error)
+        f"{package}: {reason(error)}"
+        for package, error in attempts
+        if not is_absent(package, error)
     ]
     if passed_over:
         facts["passed_over"] = "; ".join(passed_over)
     return facts
 
 
-def _absent(package: str, error: Exception) -> bool:
+def is_absent(package: str, error: Exception) -> bool:
+    """Tell whether an import failed because the package itself is not there."""
     name = package.replace("-", "_")
     return isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] == name
 
 
 def _why(attempts: List[Tuple[str, Exception]]) -> AgentError:
-    present = [(package, error) for package, error in attempts if not _absent(package, error)]
+    present = [(package, error) for package, error in attempts if not is_absent(package, error)]
     if not present:
         return _missing()
     detail = "\n".join(f"{package}: {reason(error)}" for package, error in attempts)

@@ -68,7 +68,11 @@ def collect(plan: Plan, decision: Decision, evidence: ProcurementEvidence) -> Ev
 
     Without the plan's own file, the plan as it was read stands in for it.
     """
-    document = {"schema": DECISION_SCHEMA, "decision": to_plain(decision)}
+    document = {
+        "schema": DECISION_SCHEMA,
+        "versions": dict(evidence.versions),
+        "decision": to_plain(decision),
+    }
     content = (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode()
     files = [_plan_file(plan, evidence)]
     files.append(
