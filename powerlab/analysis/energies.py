@@ -139,7 +139,9 @@ def build_model(capture: Capture, aligned: Aligned) -> Model:
             [standard_error(power.power_w[power.inside(*span)]) for span in when.idle]
         ),
         clocks=tuple(clock_at(aligned.board_clock, _middle_ns(run)) for run in when.runs),
-        passes=tuple(pass_energies(power, run) for run in when.runs),
+        passes=tuple(
+            pass_energies(power, run) if capture.target.passes_timed else None for run in when.runs
+        ),
         gap_limit_j=gap_limit_j(power, when, terms.gaps),
         unusable_inside=_touching(aligned.clock, ~usable, when),
     )

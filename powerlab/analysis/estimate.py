@@ -80,7 +80,8 @@ def estimate(capture: Capture, aligned: Aligned) -> Estimate:
     }
     gross = quantities["energy_per_inference"]
     quantities["performance_per_watt"] = reciprocal("performance_per_watt", "1/J", gross)
-    return Estimate(quantities, nominal, model, latency(model.runs))
+    timed = capture.target.passes_timed
+    return Estimate(quantities, nominal, model, latency(model.runs) if timed else None)
 
 
 Lines = dict[str, list[Component]]
@@ -183,12 +184,14 @@ def _power_quantities(nominal: Energies, lines: Lines, stage: int) -> Iterable[Q
 
 
 def _time_quantities(model: Model) -> Iterable[Quantity]:
-    """Yield throughput and latency percentiles; the value is the mean over runs.
+    """Yield throughput and, where passes were timed, latency percentiles: means over runs.
 
     A host's clock that runs fast makes every duration long and every rate low.
     """
     rate = np.array([run.inferences / float(run.latency_s.sum()) for run in model.runs])
     yield _from_runs(model, "throughput", "1/s", rate, -1)
+    if not model.capture.target.passes_timed:
+        return
     for name, fraction in LATENCIES.items():
         values = np.array([quantile(run.latency_s, fraction) for run in model.runs])
         yield _from_runs(model, name, "s", values, 1)

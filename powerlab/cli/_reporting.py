@@ -92,6 +92,7 @@ def write_stored_report(stored: StoredRun, path: Path, lang: str) -> None:
     from powerlab.catalog.device_profile import DeviceProfile  # noqa: PLC0415
     from powerlab.catalog.instrument_profile import InstrumentProfile  # noqa: PLC0415
     from powerlab.catalog.workload_profile import ProtocolPreset, WorkloadProfile  # noqa: PLC0415
+    from powerlab.records import Evidence  # noqa: PLC0415
     from powerlab.report.write import write_report  # noqa: PLC0415
 
     run = stored.manifest["run"]
@@ -104,6 +105,11 @@ def write_stored_report(stored: StoredRun, path: Path, lang: str) -> None:
         raise ConfigError(
             f"the run {run} is not as it was written: {', '.join(stored.changed)} changed",
             hint="restore it from a copy; a report of changed data would not be evidence",
+        )
+    if stored.result.evidence is Evidence.IMPORTED:
+        raise ConfigError(
+            f"the run {run} was imported: another tool measured it, and it has no report of its own",
+            hint="`powerlab results show` prints it, `powerlab report --plan` compares it",
         )
     kept: Mapping[str, Any] = stored.manifest["configuration"]
     write_report(

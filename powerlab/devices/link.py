@@ -223,7 +223,7 @@ class BoardLink:
 
     def _facts(self, runtime: str, threads: int) -> TargetFacts:
         board = self._hello or self.hello()
-        own = {"runtime_module", "runtime_version", "numpy_version"}
+        own = {"runtime_module", "runtime_version", "numpy_version", "passes_timed"}
         facts = self._runtime_facts
         return TargetFacts(
             hostname=board["hostname"],
@@ -241,6 +241,7 @@ class BoardLink:
                 **board["environment"],
                 **{key: value for key, value in facts.items() if key not in own},
             },
+            passes_timed=facts.get("passes_timed") != "no",
         )
 
 

@@ -131,7 +131,11 @@ class Telemetry:
 
 @dataclass(frozen=True, slots=True)
 class TargetFacts:
-    """What the agent reports of its board and of the runtime that answered."""
+    """What the agent reports of its board and of the runtime that answered.
+
+    ``passes_timed`` is False where only whole runs were timed, as of a program of one's own:
+    the ends of its passes are then spread evenly over the run.
+    """
 
     hostname: str
     machine: str
@@ -145,6 +149,7 @@ class TargetFacts:
     threads: int
     emulated: bool
     environment: Mapping[str, str] = field(default_factory=dict)
+    passes_timed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,6 +162,8 @@ def _tile(subject: Subject, name: str, note: str) -> Tile:
 def _latency_note(subject: Subject) -> str:
     batch = subject.result.request.batch
     kind = "one" if batch == 1 else "batch"
+    if not subject.capture.target.passes_timed:
+        kind = "untimed"
     return subject.texts.say(f"tile.latency_note_{kind}", batch=batch)
 
 

@@ -162,6 +162,8 @@ def _uncertainty(subject: Subject) -> str:
 
 
 def _latency(subject: Subject) -> str:
+    if not subject.capture.target.passes_timed:
+        return subject.texts.say("method.latency_untimed")
     runs = [window for window in subject.aligned.windows if window.kind == "run"]
     passes, batch = sum(len(window.latency_s) for window in runs), subject.result.request.batch
     text = subject.texts.say(

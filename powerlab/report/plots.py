@@ -151,9 +151,10 @@ def _histogram_end(latency: FloatArray) -> float:
 
 
 def latency_chart(subject: Subject) -> LatencyChart | None:
-    """Get the distribution of all latencies of the counted runs; None without inferences."""
+    """Get the distribution of all latencies of the counted runs; None where none were timed."""
     runs = [window.latency_s for window in subject.aligned.windows if window.kind == "run"]
-    if not runs or sum(len(run) for run in runs) < 2:
+    timed = subject.capture.target.passes_timed
+    if not timed or sum(len(run) for run in runs) < 2:
         return None
     texts, latency = subject.texts, np.concatenate(runs)
     scale, unit = prefixed(float(np.median(latency)), "s")

@@ -87,6 +87,16 @@ def test_leads_count_at_the_dc_boundary_only():
     assert dc.quantities["power_active"].value == pytest.approx(8.0 + 0.8**2 * 0.5, rel=1e-6)
 
 
+def test_passes_that_were_not_timed_have_no_latencies():
+    """Throughput is told of runs, percentiles would be made up."""
+    made = capture()
+    untimed = dataclasses.replace(made.target, passes_timed=False)
+    result = concluded(dataclasses.replace(made, target=untimed))
+    assert "throughput" in result.quantities
+    assert not [name for name in result.quantities if name.startswith("latency")]
+    assert result.latency is None
+
+
 def test_a_meter_on_the_mains_measures_at_the_wall_only():
     """What it reads is before the adapter, whatever the bench says."""
     made = capture(wiring=wiring(boundary=Boundary.BOARD))

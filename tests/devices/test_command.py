@@ -53,6 +53,7 @@ def test_windows_of_a_program(board: BoardLink, place: BoardPlace) -> None:
     facts = _load(board, "good")
     assert facts.runtime_module == "command"
     assert facts.environment["inferences_chosen_by"] == "the host"
+    assert not facts.passes_timed
     assert "marked.py " in facts.environment["command_sha256"]
     assert _edges(place) == []
     warm = board.warm_up(0.1)
