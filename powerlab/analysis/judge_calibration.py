@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from powerlab.analysis.calibration.inputs import span_of
-from powerlab.analysis.calibration.validity import BEYOND
 from powerlab.analysis.estimate import Estimate
 from powerlab.findings import Finding, Severity
 from powerlab.records import Capture
 from powerlab.records.correction import ChannelCalibration
+
+BEYOND = 0.02
+"""Part of the span by which a level may leave it, for noise at its ends."""
 
 
 def calibration_findings(capture: Capture, done: Estimate) -> Iterable[Finding]:

@@ -1,23 +1,17 @@
-"""Whether a calibration holds for a measurement: same meter, range, leads, in time, in span."""
+"""Whether a calibration holds for a measurement: same meter, range, leads, in time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
-
 from powerlab.analysis.calibration.drift import years_between
 from powerlab.analysis.calibration.inputs import span_of
 from powerlab.findings import Finding, Severity
-from powerlab.records import FloatArray
 from powerlab.records.calibration import CalibrationRecord
 from powerlab.records.correction import Correction
 
 WARMER_K = 5.0
 """Kelvin from the calibration's temperatures beyond which it is told (23 ± 5 °C)."""
-
-BEYOND = 0.02
-"""Part of the span by which readings may leave it, for noise at its ends."""
 
 
 def check_record(record: CalibrationRecord, *, serial: str, on: str) -> tuple[Finding, ...]:
@@ -118,30 +112,3 @@ def check_conditions(
             )
         )
     return tuple(found)
-
-
-def check_span(
-    correction: Correction, readings: FloatArray, full_scale: float
-) -> tuple[Finding, ...]:
-    """Check that readings ``(n,)`` lie where the range was calibrated.
-
-    Raises KeyError for a range that was not.
-    """
-    span = span_of(correction, full_scale)
-    if span is None:
-        raise KeyError(f"range {full_scale:g} is not calibrated")
-    margin = BEYOND * (span.high - span.low)
-    outside = (readings < span.low - margin) | (readings > span.high + margin)
-    share = float(np.mean(outside)) if len(readings) else 0.0
-    if not share:
-        return ()
-    return (
-        Finding(
-            code="calibration-extrapolated",
-            severity=Severity.WARNING,
-            message=f"{share:.1%} of the readings lie outside of the calibrated "
-            f"{span.low:.4g} to {span.high:.4g}",
-            hint="calibrate at the levels that are measured; outside, the uncertainty grows",
-            evidence={"share": share, "low": span.low, "high": span.high},
-        ),
-    )

@@ -4,13 +4,12 @@ import json
 import math
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from powerlab.analysis.calibration.correction import past_calibration
 from powerlab.analysis.calibration.selection import choose_correction
 from powerlab.analysis.calibration.setup_terms import tare
-from powerlab.analysis.calibration.validity import check_conditions, check_record, check_span
+from powerlab.analysis.calibration.validity import check_conditions, check_record
 from powerlab.findings import Finding, Severity
 from powerlab.records import Averaging, Figure
 from powerlab.records.calibration import (
@@ -114,17 +113,3 @@ def test_other_conditions_are_told(record):
     assert conditions(record, correction=False) == {"calibration-range"}
     assert conditions(record, cable_set="red") == {"calibration-cables"}
     assert conditions(record, temperature_c=29.0) == {"calibration-warmth"}
-
-
-def test_readings_outside_of_the_span_are_told(record):
-    """A tenth of the readings above the highest point is a finding, noise at the ends is not."""
-    correction = record.corrections[0]
-    (span,) = correction.spans
-    inside = np.linspace(span.low - 1e-3, span.high + 1e-3, 90)
-    assert check_span(correction, inside, FULL_SCALE) == ()
-    readings = np.concatenate((inside, np.full(10, 1.1 * span.high)))
-    (finding,) = check_span(correction, readings, FULL_SCALE)
-    assert finding.code == "calibration-extrapolated"
-    assert finding.evidence["share"] == pytest.approx(0.1)
-    with pytest.raises(KeyError, match="not calibrated"):
-        check_span(correction, inside, 10.0)
