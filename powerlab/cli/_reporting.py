@@ -108,7 +108,7 @@ def write_stored_report(stored: StoredRun, path: Path, lang: str) -> None:
         )
     if stored.result.evidence is Evidence.IMPORTED:
         raise ConfigError(
-            f"the run {run} was imported: another tool measured it, and it has no report of its own",
+            f"the run {run} was imported: another tool measured it, it has no report of its own",
             hint="`powerlab results show` prints it, `powerlab report --plan` compares it",
         )
     kept: Mapping[str, Any] = stored.manifest["configuration"]

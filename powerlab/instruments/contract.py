@@ -27,8 +27,9 @@ class MeterRequest:
 
     ``expected_peak_a`` and ``expected_peak_v`` fix the ranges, since a range that changes by
     itself loses readings. ``nplc`` is the aperture in power line cycles, for meters that have
-    one. ``expected_peak_w`` is what a meter that finds itself on the mains has to expect there; 0
-    leaves that open. ``channels`` are the quantities that must be among those streamed, () for the profile's.
+    one. ``channels`` are the quantities that must be among those streamed, () for the
+    profile's. ``expected_peak_w`` is what a meter that finds itself on the mains has to expect
+    there, 0 where nobody says.
     """
 
     expected_peak_a: float

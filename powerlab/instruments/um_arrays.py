@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from powerlab.instruments.um_frames import (
-    XOR_BYTES,
     FRAME_BYTES,
     MODELS,
     TRAILER,
+    XOR_BYTES,
     broken_reply,
 )
 

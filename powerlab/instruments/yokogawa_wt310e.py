@@ -58,7 +58,7 @@ SETTLING_UPDATES = 2
 """After a change of range: one update that began before it, and one for the meter to settle."""
 
 LEAST_POWER_FACTOR = 0.4
-"""Of a small adapter without correction, which may draw its current in short pulses: an estimate."""
+"""Of a small adapter without correction, whose current may come in short pulses: an estimate."""
 
 MAINS_HZ = (45.0, 66.0)
 LOOK_MARGIN = 1.05

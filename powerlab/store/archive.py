@@ -42,7 +42,8 @@ class StoredRun:
 class RunEntry:
     """One line of the list of runs; ``document`` is None for a run without a result.
 
-    ``evidence`` is "emulated", "measured" or "imported", None for a run that ended before it was known.
+    ``evidence`` is "emulated", "measured" or "imported", None for a run that ended before it
+    was known.
     """
 
     run: str
