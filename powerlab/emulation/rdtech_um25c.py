@@ -11,13 +11,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from powerlab.emulation.command_link import CommandLink
 from powerlab.emulation.faults import OVERRANGE_S, FaultWatch
 from powerlab.emulation.process import EmulatorContext
 from powerlab.emulation.sampling import Readings
-from powerlab.emulation.serial_link import SerialLink
 from powerlab.emulation.site import profile_of, site_of
 from powerlab.units import NS_PER_S, nanoseconds, now_ns
 
+SEND_DATA = 0xF0
 MODEL = 0x09C9
 TRAILER = 0xFFF1
 NEXT_SCREEN, NEXT_GROUP, CLEAR_GROUP = 0xF1, 0xF3, 0xF4
@@ -115,6 +116,9 @@ class Counters:
 class Um25c:
     """One instrument: its readings so far, its counters, the settings its buttons have."""
 
+    reply_delay_s = (0.010, 0.030)
+    """What a short-range radio link takes for a request and its answer: an estimate."""
+
     def __init__(self, context: EmulatorContext, watch: FaultWatch) -> None:
         self._site = site_of(context)
         self._watch = watch
@@ -136,6 +140,13 @@ class Um25c:
         if ready > self._taken:
             self._take(self._meter.sample(self._taken, ready - self._taken))
             self._taken = ready
+
+    def take(self, data: bytes) -> int:
+        """Carry out what the host sent, one byte each; get how many answers it asks for."""
+        for byte in data:
+            if byte != SEND_DATA:
+                self.press(byte)
+        return data.count(SEND_DATA)
 
     def press(self, byte: int) -> None:
         """Carry out a request byte that has no answer; unknown ones are ignored."""
@@ -194,7 +205,7 @@ class Um25c:
 def serve(context: EmulatorContext) -> None:
     """Serve one USB meter on a pseudo-terminal until the parent wants an end."""
     watch = FaultWatch(context.faults)
-    link = SerialLink(Um25c(context, watch), watch, context.seed)
+    link = CommandLink(Um25c(context, watch), watch, context.seed)
     context.ready({"resource": f"serial:{link.path}", "serial": ""})
     link.serve()
 

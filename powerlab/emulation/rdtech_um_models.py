@@ -9,10 +9,10 @@ import functools
 import operator
 import struct
 
+from powerlab.emulation.command_link import CommandLink
 from powerlab.emulation.faults import FaultWatch
 from powerlab.emulation.process import EmulatorContext
 from powerlab.emulation.rdtech_um25c import FULL_U16, Um25c
-from powerlab.emulation.serial_link import SerialLink
 
 UM24C, UM34C = 0x0963, 0x0D4C
 STEP = 10  # of a UM25C's counts
@@ -30,14 +30,15 @@ class UmModel:
     def __init__(self, meter: Um25c, model: int) -> None:
         self._meter = meter
         self._model = model
+        self.reply_delay_s = meter.reply_delay_s
 
     def tick(self) -> None:
         """Take every reading that has become available."""
         self._meter.tick()
 
-    def press(self, byte: int) -> None:
-        """Carry out a request byte that has no answer."""
-        self._meter.press(byte)
+    def take(self, data: bytes) -> int:
+        """Carry out what the host sent; get how many answers it asks for."""
+        return self._meter.take(data)
 
     def answer(self) -> bytes:
         """Get the frame of the last completed reading."""
@@ -66,6 +67,6 @@ def serve_um34c(context: EmulatorContext) -> None:
 
 def _serve(context: EmulatorContext, model: int) -> None:
     watch = FaultWatch(context.faults)
-    link = SerialLink(UmModel(Um25c(context, watch), model), watch, context.seed)
+    link = CommandLink(UmModel(Um25c(context, watch), model), watch, context.seed)
     context.ready({"resource": f"serial:{link.path}", "serial": ""})
     link.serve()

@@ -14,13 +14,25 @@ to earlier requests arrive in the silence and prolong it: they never fall into b
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Generic, TypeVar
 
+import numpy as np
+
+from powerlab.catalog.instrument_profile import InstrumentProfile
 from powerlab.errors import InstrumentError
+from powerlab.instruments.contract import (
+    MeterRequest,
+    accuracy_of,
+    burden_of,
+    check_channels,
+    range_or_error,
+)
+from powerlab.records import MeterSetup, SampleBlock, SampleFlag
 from powerlab.transport.serial import ByteLink
 from powerlab.units import NS_PER_S, nanoseconds, now_ns
 
@@ -67,6 +79,62 @@ class Poll(Generic[R]):
     repeated: bool
     sent_ns: int
     received_ns: int
+
+
+def polled_setup(profile: InstrumentProfile, request: MeterRequest, asked: str) -> MeterSetup:
+    """Get the facts of a meter that has nothing to set and streams what it has.
+
+    ``asked`` is the request in print. ``ConfigError`` where it cannot carry the load, or where
+    more is wanted than it streams.
+    """
+    check_channels(request, profile.channels, profile.name)
+    current = range_or_error(profile, "current", request.expected_peak_a)
+    voltage = range_or_error(profile, "voltage", request.expected_peak_v)
+    chosen = {"current": current, "voltage": voltage}
+    sampling = profile.sampling
+    burden_ohm, burden_limit_ohm = burden_of(current)
+    return MeterSetup(
+        channels=profile.channels,
+        accuracy=tuple(accuracy_of(chosen[name]) for name in profile.channels),
+        averaging=sampling.averaging,
+        aperture_s=sampling.aperture_s,
+        interval_s=sampling.interval_s,
+        timestamp=sampling.timestamp,
+        latency_s=sampling.latency_s,
+        latency_limit_s=sampling.latency_limit_s,
+        clock_limit_ppm=sampling.clock_limit_ppm,
+        burden_ohm=burden_ohm,
+        burden_limit_ohm=burden_limit_ohm,
+        settings={"poll_interval_s": sampling.interval_s, "request": asked},
+    )
+
+
+def polled_blocks(
+    polls: Iterable[Poll[R]],
+    channels: Sequence[str],
+    values: Callable[[R], Mapping[str, float]],
+    judge: Callable[[R], SampleFlag],
+) -> Iterator[SampleBlock]:
+    """Get one sample for each poll: a row of NaN marked ``LOST`` for one without an answer.
+
+    ``values`` are those of a reading by channel, ``judge`` flags it. An answer that is that of
+    the poll before to the last byte is marked ``REPEATED``: not renewed, or a very steady load.
+    Its values are kept.
+    """
+    for delivered, poll in enumerate(polls, start=1):
+        row, flags = dict.fromkeys(channels, math.nan), SampleFlag.LOST
+        if poll.reading is not None:
+            row = {**row, **values(poll.reading)}
+            flags = SampleFlag.REPEATED if poll.repeated else SampleFlag.GOOD
+            flags |= judge(poll.reading)
+        yield SampleBlock(
+            values=np.array([[row[name] for name in channels]], dtype=np.float64),
+            device_ns=None,
+            flags=np.array([flags], dtype=np.uint8),
+            sent_ns=poll.sent_ns,
+            received_ns=poll.received_ns,
+            completed=delivered,
+        )
 
 
 class Trust(Enum):

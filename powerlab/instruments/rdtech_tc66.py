@@ -12,19 +12,13 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from powerlab.catalog.bench_profile import BenchMeter
 from powerlab.catalog.instrument_profile import InstrumentProfile
 from powerlab.errors import InstrumentError
 from powerlab.instruments.contract import (
     MeterRequest,
-    accuracy_of,
-    burden_of,
-    check_channels,
-    range_or_error,
 )
-from powerlab.instruments.polling import Dialogue, Poll, Poller
+from powerlab.instruments.polling import Dialogue, Poller, polled_blocks, polled_setup
 from powerlab.instruments.tc66_frames import (
     FRAME_BYTES,
     MODEL,
@@ -85,71 +79,24 @@ class Tc66:
         )
 
     def configure(self, request: MeterRequest) -> MeterSetup:
-        """Check that the meter can carry the load; it has nothing to set.
-
-        It streams what it has, whatever part of that is asked for; ``ConfigError`` where more is.
-        """
-        check_channels(request, self._profile.channels, self._profile.name)
-        current = range_or_error(self._profile, "current", request.expected_peak_a)
-        voltage = range_or_error(self._profile, "voltage", request.expected_peak_v)
-        chosen = {"current": current, "voltage": voltage}
-        sampling = self._profile.sampling
-        burden_ohm, burden_limit_ohm = burden_of(current)
-        return MeterSetup(
-            channels=self._profile.channels,
-            accuracy=tuple(accuracy_of(chosen[name]) for name in self._profile.channels),
-            averaging=sampling.averaging,
-            aperture_s=sampling.aperture_s,
-            interval_s=sampling.interval_s,
-            timestamp=sampling.timestamp,
-            latency_s=sampling.latency_s,
-            latency_limit_s=sampling.latency_limit_s,
-            clock_limit_ppm=sampling.clock_limit_ppm,
-            burden_ohm=burden_ohm,
-            burden_limit_ohm=burden_limit_ohm,
-            settings={"poll_interval_s": sampling.interval_s, "request": REQUEST.decode()},
-        )
+        """Check that the meter can carry the load; it has nothing to set: see ``polled_setup``."""
+        return polled_setup(self._profile, request, REQUEST.decode())
 
     def stream(self, stop: threading.Event) -> Iterator[SampleBlock]:
         """Get one sample for each poll, on a fixed schedule, until ``stop``.
 
-        A poll without an answer yields a row of NaN marked ``LOST``; ``InstrumentError``
-        where no usable answer came for ``GIVE_UP_S``.
+        ``InstrumentError`` where no usable answer came for ``GIVE_UP_S``.
         """
         polls = self._poller.polls(self._profile.sampling.interval_s, stop)
-        for delivered, poll in enumerate(polls, start=1):
-            yield SampleBlock(
-                values=np.array([self._row(poll.reading)], dtype=np.float64),
-                device_ns=None,
-                flags=np.array([self._judge(poll)], dtype=np.uint8),
-                sent_ns=poll.sent_ns,
-                received_ns=poll.received_ns,
-                completed=delivered,
-            )
+        return polled_blocks(polls, self._profile.channels, _values, self._judge)
 
     def close(self) -> None:
         """Let the port go; never raises."""
         self._link.close()
 
-    def _judge(self, poll: Poll[Tc66Reading]) -> SampleFlag:
-        """Flag a poll.
-
-        ``REPEATED`` says that all 192 bytes are those of the poll before: not renewed, or a very
-        steady load. Its values are kept.
-        """
-        if poll.reading is None:
-            return SampleFlag.LOST
-        flags = SampleFlag.REPEATED if poll.repeated else SampleFlag.GOOD
-        values = {"current": poll.reading.current_a, "voltage": poll.reading.voltage_v}
-        if any(self._profile.range_for(name, value) is None for name, value in values.items()):
-            flags |= SampleFlag.OVERRANGE
-        return flags
-
-    def _row(self, reading: Tc66Reading | None) -> list[float]:
-        if reading is None:
-            return [float("nan")] * len(self._profile.channels)
-        values = {"voltage": reading.voltage_v, "current": reading.current_a}
-        return [values[name] for name in self._profile.channels]
+    def _judge(self, reading: Tc66Reading) -> SampleFlag:
+        within = (self._profile.range_for(name, value) for name, value in _values(reading).items())
+        return SampleFlag.OVERRANGE if None in within else SampleFlag.GOOD
 
     def _silent(self, late_bytes: int) -> InstrumentError:
         if late_bytes:
@@ -164,6 +111,10 @@ class Tc66:
             hint="check that its screen is on, that its micro-USB socket leads to this computer, "
             "and that the port is the right one",
         )
+
+
+def _values(reading: Tc66Reading) -> dict[str, float]:
+    return {"voltage": reading.voltage_v, "current": reading.current_a}
 
 
 def open_session(profile: InstrumentProfile, bench_meter: BenchMeter) -> Tc66:

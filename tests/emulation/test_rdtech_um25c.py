@@ -12,7 +12,7 @@ import pytest
 import serial
 
 from powerlab.agent.edges import EdgeFile
-from powerlab.emulation import rdtech_um25c, serial_link
+from powerlab.emulation import command_link, rdtech_um25c
 from powerlab.emulation.faults import FaultWatch, parse_faults
 from powerlab.emulation.process import EmulatorContext, EmulatorProcess
 from powerlab.emulation.rdtech_um25c import FULL_U16, Frame, Um25c
@@ -218,12 +218,12 @@ def test_unplugging_ends_the_link_in_the_middle_of_a_frame(context, tmp_path):
 def test_a_late_reply_holds_back_those_after_it(context, monkeypatch, tmp_path):
     """One answer comes late and the next not before it, as on a serial link."""
     read_end, write_end = os.pipe()
-    monkeypatch.setattr(serial_link, "PARENT", read_end)
-    monkeypatch.setattr(serial_link, "LATE_REPLY_S", 0.4)
+    monkeypatch.setattr(command_link, "PARENT", read_end)
+    monkeypatch.setattr(command_link, "LATE_REPLY_S", 0.4)
     writer = EdgeFile(str(tmp_path / "edges" / "powerlab-edges-1.bin"))
     writer.publish(1, 0, now_ns() - S)
     watch = FaultWatch(parse_faults(["late-reply@0s"]))
-    link = serial_link.SerialLink(Um25c(context, watch), watch, 5)
+    link = command_link.CommandLink(Um25c(context, watch), watch, 5)
     link._meter.tick()
     slave = os.open(link.path, os.O_RDWR | os.O_NOCTTY)
     thread = threading.Thread(target=link.serve)
