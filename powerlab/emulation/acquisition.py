@@ -51,9 +51,10 @@ class Acquisition:
         """Let it end with the reading number ``count``."""
         self.most = max(count, self.delivered)
 
-    def next_ns(self) -> int:
-        """Get the host instant at which the next reading comes in."""
-        return int(self.meter.clock.available_ns(np.array(self.delivered, dtype=np.int64)))
+    def due_ns(self, count: int) -> int:
+        """Get the host instant at which the next ``count`` readings have come in."""
+        last = self.delivered + max(count, 1) - 1
+        return int(self.meter.clock.available_ns(np.array(last, dtype=np.int64)))
 
     def _store(self, readings: Readings) -> None:
         values = np.where(np.isnan(readings.values[:, 0]), OVERLOAD, readings.values[:, 0])

@@ -37,6 +37,7 @@ class Sensing(Protocol):
 
     functions: dict[str, FunctionSettings]
     function: str
+    digitizer: str | None
 
 
 def new_settings(profile: InstrumentProfile) -> dict[str, FunctionSettings]:
@@ -89,7 +90,7 @@ def _set_function(instrument: Sensing, command: Command) -> None:
     )
     if name is None or not instrument.functions[name].ranges:
         raise ScpiError(ILLEGAL_VALUE)
-    instrument.function = name
+    instrument.function, instrument.digitizer = name, None
 
 
 def _set_range(settings: FunctionSettings, command: Command) -> None:

@@ -1,7 +1,7 @@
 """The Keithley DMM6500 on the wire: SCPI over a TCP socket, a virtual sample clock behind it.
 
 Written from the reference manual DMM6500-901-01 and published exchanges, not from the driver.
-DC current and DC voltage are there, digitizing, AC, resistance and the scanner are not.
+DC current and DC voltage are there, plain and digitized; AC, resistance and the scanner are not.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from powerlab.emulation.acquisition import Acquisition
+from powerlab.emulation.dmm6500_digitize import Block, new_digitizers, register_digitize
 from powerlab.emulation.dmm6500_sense import LINE_HZ, FunctionSettings, new_settings, register_sense
 from powerlab.emulation.dmm6500_trace import BufferStore, register_trace
 from powerlab.emulation.faults import FaultWatch
@@ -58,6 +59,10 @@ class Dmm6500:
         self.functions = new_settings(self._profile)
         self.function = "VOLT:DC"
         self.count = 1
+        self.digitizers = new_digitizers(self._profile)
+        self.digitizer: str | None = None
+        self.digitize_count = 1
+        self.blocks: dict[int, Block] = {}
         self._model: tuple[str, float, float, str] = ("EMPT", 0, 0.0, BufferStore.DEFAULT)
         self._taking: Acquisition | None = None
         self._aborted = False
@@ -87,6 +92,8 @@ class Dmm6500:
 
     def _start(self, buffer: ReadingBuffer, most: int | None, delay_s: float) -> Acquisition:
         """Start readings with the function's settings, as an autozero cycle allows."""
+        if self.digitizer is not None:
+            return self._start_digitizer(buffer, most)
         settings = self.settings
         sampling = self._profile.sampling
         aperture_s = settings.nplc / LINE_HZ
@@ -104,13 +111,38 @@ class Dmm6500:
         settings.range = meter.channels[0].range.full_scale
         return Acquisition(meter, buffer, self._watch, most)
 
+    def _start_digitizer(self, buffer: ReadingBuffer, most: int | None) -> Acquisition:
+        settings = self.digitizers[self.digitizer or ""]
+        meter = self._site.meter(
+            self._profile,
+            origin_ns=now_ns(),
+            channels=(settings.quantity,),
+            full_scales={settings.quantity: settings.range},
+            sense=VoltageSense.BOARD,
+            aperture_s=settings.true_aperture_s,
+            interval_s=settings.interval_s,
+        )
+        return Acquisition(meter, buffer, self._watch, most)
+
+    def _run_blocks(self) -> None:
+        """Go through the trigger blocks up to the one that measures, which ends the tour."""
+        for place in sorted(self.blocks):
+            block = self.blocks[place]
+            if block.kind == "clear":
+                self.buffers.get(block.buffer).clear()
+            elif block.kind == "measure":
+                self._taking = self._start(self.buffers.get(block.buffer), block.count, 0.0)
+                return
+        raise ScpiError(SETTINGS_CONFLICT)
+
     def _measure(self, command: Command) -> str | bytes:
         """Take SENS:COUN readings into a buffer, waiting for them, and reply with the last."""
         if self._running():
             raise ScpiError(SETTINGS_CONFLICT)
         name = command.string(0, BufferStore.DEFAULT)
         buffer = self.buffers.get(name)
-        self._taking = self._start(buffer, self.count, 0.0)
+        count = self.count if self.digitizer is None else self.digitize_count
+        self._taking = self._start(buffer, count, 0.0)
         self._wait_idle()
         return self.buffers.data(buffer, buffer.last, buffer.last, command.parameters[1:])
 
@@ -127,7 +159,10 @@ class Dmm6500:
     def _wait_idle(self) -> None:
         """Wait, as *WAI does, until no reading is outstanding."""
         while self._running() and self._taking is not None:
-            self._wait_until(self._taking.next_ns())
+            most = self._taking.most
+            self._wait_until(
+                self._taking.due_ns(1 if most is None else most - self._taking.delivered)
+            )
 
     def _running(self) -> bool:
         self.advance()
@@ -153,7 +188,7 @@ class Dmm6500:
         delay_s = command.number(delay_at, 0, 1e4, default=0.0, optional=True)
         buffer = command.string(delay_at + 1, BufferStore.DEFAULT)
         self.buffers.get(buffer)
-        self._model = (name, amount, delay_s, buffer)
+        self._model, self.blocks = (name, amount, delay_s, buffer), {}
 
     def _initiate(self, _command: Command) -> None:
         if self._running():
@@ -161,7 +196,8 @@ class Dmm6500:
         name, amount, delay_s, buffer_name = self._model
         self._aborted = False
         if name.startswith("EMPT"):
-            raise ScpiError(SETTINGS_CONFLICT)
+            self._run_blocks()
+            return
         most = int(amount) if name == "SIMPLELOOP" else None
         taking = self._start(self.buffers.get(buffer_name), most, delay_s)
         if name == "DURATIONLOOP":
@@ -183,7 +219,7 @@ class Dmm6500:
         state = "ABORTED" if self._aborted else "IDLE"
         if self._running():
             state = "RUNNING"
-        elif self._model[0].startswith("EMPT"):
+        elif self._model[0].startswith("EMPT") and not self.blocks:
             state = "EMPTY"
         return f"{state};{state};{0 if state in ('EMPTY', 'IDLE') else 3}"
 
@@ -194,6 +230,8 @@ class Dmm6500:
         self._taking, self._aborted = None, False
         self.functions = new_settings(self._profile)
         self.function, self.count = "VOLT:DC", 1
+        self.digitizers, self.digitizer = new_digitizers(self._profile), None
+        self.digitize_count, self.blocks = 1, {}
         self._model = ("EMPT", 0, 0.0, BufferStore.DEFAULT)
         self.buffers.reset()
 
@@ -220,8 +258,7 @@ class Dmm6500:
 
     def _commands(self) -> CommandTable:
         table = CommandTable()
-        suffix = self._profile.id.rsplit("-", 1)[-1].upper()
-        model = suffix if suffix in MODELS else MODELS[0]
+        model = next((name for name in MODELS if name.lower() in self._profile.id), MODELS[0])
         identity = f"KEITHLEY INSTRUMENTS,MODEL {model},{self.serial},{FIRMWARE}"
         fixed = {
             "*IDN?": identity,
@@ -256,7 +293,11 @@ class Dmm6500:
         table.on(":TRIGger:STATe?", self._state)
         table.on(":INITiate[:IMMediate]", self._initiate)
         table.on(":ABORt", self._abort)
+        table.on(":READ:DIGitize?", self._measure)
+        table.on(":MEASure:DIGitize?", self._measure)
+        table.on(":TRACe:TRIGger:DIGitize", self._trace_trigger)
         register_sense(table, self)
+        register_digitize(table, self)
         register_trace(table, self.buffers)
         return table
 

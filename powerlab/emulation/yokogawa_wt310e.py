@@ -3,7 +3,8 @@
 Written from the command lists of IM WT310E-17EN and exchanges captured from real units, not
 from the driver. The real meter speaks VXI-11, USBTMC, GP-IB or RS-232; here the same text goes
 over a TCP socket. It starts as a meter does that somebody used: headers on, automatic ranges.
-Integration and the mains are not there.
+Integration and the mains are not there. The GW Instek GPM-8310 has the same commands, a raw
+socket, and ends its lines with CR LF.
 """
 
 from __future__ import annotations
@@ -39,7 +40,11 @@ from powerlab.emulation.yokogawa_settings import (
 from powerlab.errors import PowerlabError
 from powerlab.units import now_ns
 
-FIRMWARE = "F1.04"
+IDENTITIES = {
+    "WT310E": "YOKOGAWA,WT310E,{serial},F1.04",
+    "WT333E": "YOKOGAWA,WT333E,{serial},F1.04",
+    "GPM-8310": "GWInstek,GPM-8310,{serial},V1.00",
+}
 UPDATED = 1 << 0
 OVER_RANGE = 1 << 6
 GIVES_WAY_A = 0.2
@@ -68,7 +73,9 @@ class Wt310e:
         self._newest: tuple[float, ...] | None = None
         self._taken = 0
         self._meter: LiveMeter | None = None
-        self._table = self._commands()
+        model = next((name for name in IDENTITIES if name.lower() in self._profile.id), "WT310E")
+        self._line_end = b"\r\n" if model == "GPM-8310" else b"\n"
+        self._table = self._commands(IDENTITIES[model].format(serial=self.serial))
 
     def handle(self, line: str) -> bytes:
         """Carry out one program message; replies of its queries are joined by semicolons."""
@@ -84,7 +91,7 @@ class Wt310e:
                 break
             if reply is not None:
                 replies.append(reply.encode("ascii") if isinstance(reply, str) else reply)
-        return b";".join(replies) + b"\n" if replies else b""
+        return b";".join(replies) + self._line_end if replies else b""
 
     def tick(self) -> None:
         """Follow the bench."""
@@ -244,10 +251,8 @@ class Wt310e:
 
         return setter
 
-    def _commands(self) -> CommandTable:
+    def _commands(self, identity: str) -> CommandTable:
         table = CommandTable()
-        model = self._profile.id.rsplit("-", 1)[-1].upper()
-        identity = f"YOKOGAWA,{model},{self.serial},{FIRMWARE}"
         for pattern, reply in {"*IDN?": identity, "*OPC?": "1", "*OPT?": "NONE"}.items():
             table.on(pattern, lambda _command, reply=reply: reply)  # type: ignore[misc]
         table.on("*CLS", self._clear)

@@ -15,8 +15,6 @@ and against the emulator. Quirks that shape this driver:
 from __future__ import annotations
 
 import contextlib
-import math
-import statistics
 import threading
 from collections.abc import Iterator
 
@@ -32,9 +30,17 @@ from powerlab.instruments.contract import (
     check_channels,
     range_or_error,
 )
+from powerlab.instruments.dmm6500_digitizer import LONGEST_INTERVAL_S, Dmm6500Digitizer
 from powerlab.instruments.dmm6500_readings import Readings, decode_readings
-from powerlab.instruments.scpi import OVERLOAD, broken, decode_count
-from powerlab.instruments.scpi_session import ask_number, check_errors, confirm, identify
+from powerlab.instruments.scpi import broken, decode_count
+from powerlab.instruments.scpi_session import (
+    ask_number,
+    check_errors,
+    confirm,
+    identify,
+    mean_voltage,
+    voltage_uncertainty,
+)
 from powerlab.records import MeterSetup, SampleBlock
 from powerlab.transport.visa import ReplyTimeout, TextLink, open_visa
 from powerlab.units import NS_PER_S, nanoseconds, now_ns
@@ -75,7 +81,6 @@ class Dmm6500:
         # One zero now and none between readings: those would leave gaps in the readings.
         self._link.write(f":SENS:{function}:AZER 0")
         self._link.write(":SENS:AZER:ONCE")
-        self._link.write(":FORM:DATA ASC")
         self._link.write(f':TRAC:MAKE "{BUFFER}",{BUFFER_READINGS}')
         self._link.write(f':TRAC:FILL:MODE ONCE,"{BUFFER}"')
         self._link.write(f':TRIG:LOAD "SimpleLoop",{BUFFER_READINGS},0,"{BUFFER}"')
@@ -155,11 +160,7 @@ class Dmm6500:
             next_ns = max(next_ns, now_ns() - nanoseconds(POLL_S))
 
     def read_voltage(self, readings: int = 10) -> tuple[float, float]:
-        """Measure volts at the meter's voltage input: mean and its standard uncertainty.
-
-        The uncertainty joins the range's specified limit (rectangular) and the scatter of
-        the readings (their standard deviation over the root of their number).
-        """
+        """Measure volts at the meter's voltage input: mean and its standard uncertainty."""
         if readings < 2:
             raise ValueError("a scatter needs two readings or more")
         self._select("VOLT")
@@ -169,22 +170,10 @@ class Dmm6500:
         self._check_errors()
         self._confirm(":SENS:VOLT:REL:STAT?", 0)
         values = [self._number(":READ?") for _ in range(readings)]
-        if max(abs(value) for value in values) >= OVERLOAD * (1 - 1e-6):
-            raise InstrumentError(
-                "the DMM6500's voltage input is overloaded",
-                hint="check the leads: HI and LO across the board's supply, nothing above 1000 V",
-            )
-        mean = statistics.fmean(values)
-        if mean <= 0:
-            raise InstrumentError(
-                f"the DMM6500 reads {mean:.4g} V at the board",
-                hint="put HI on the supply's plus and LO on its minus, with the board running",
-            )
+        mean = mean_voltage("DMM6500", values)
         full_scale = self._number(":SENS:VOLT:RANG?")
         accuracy = accuracy_of(range_or_error(self._profile, "voltage", full_scale))
-        limit = accuracy.gain_limit * mean + accuracy.offset_limit
-        scatter = statistics.stdev(values) / math.sqrt(readings)
-        return mean, math.hypot(limit / math.sqrt(3), scatter)
+        return mean, voltage_uncertainty(values, accuracy)
 
     def close(self) -> None:
         """Stop the trigger loop, free the buffer, disconnect; never raises."""
@@ -213,6 +202,7 @@ class Dmm6500:
         self._link.write(f":SENS:{function}:REL:STAT 0")
         self._link.write(f":SENS:{function}:AVER 0")
         self._link.write(f":CALC:{function}:MATH:STAT 0")
+        self._link.write(":FORM:DATA ASC")
         # Twelve digits keep REL exact to a microsecond over days.
         self._link.write(":FORM:ASC:PREC 12")
         self._link.write("*CLS")
@@ -286,11 +276,17 @@ class Dmm6500:
             )
 
 
-def open_session(profile: InstrumentProfile, bench_meter: BenchMeter) -> Dmm6500:
-    """Open the meter of a bench; ``InstrumentError`` where it is not there or is another."""
+def open_session(profile: InstrumentProfile, bench_meter: BenchMeter) -> Dmm6500 | Dmm6500Digitizer:
+    """Open the meter of a bench; ``InstrumentError`` where it is not there or is another.
+
+    A profile whose readings come every millisecond or faster is served by the digitizer.
+    """
     link = open_visa(bench_meter.resource)
     try:
-        return Dmm6500(link, profile)
+        meter = Dmm6500(link, profile)
+        if profile.sampling.interval_s <= LONGEST_INTERVAL_S:
+            return Dmm6500Digitizer(link, profile, meter, meter.identity)
     except BaseException:
         link.close()
         raise
+    return meter

@@ -1,7 +1,12 @@
-"""IEEE 488.2 blocks (section 8.7.9 and 8.7.10) with every length checked: bytes in, bytes out."""
+"""IEEE 488.2 blocks (section 8.7.9 and 8.7.10) with every length checked: bytes in, bytes out.
+
+``#15hello`` states its length, ``#0hello`` ends with the message. ``missing_bytes`` tells a link
+how far an answer goes while it comes, ``split_blocks`` takes a whole one to pieces.
+"""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -9,8 +14,68 @@ import numpy as np
 from powerlab.errors import InstrumentProtocolError
 from powerlab.instruments.scpi import broken
 from powerlab.records import FloatArray
+from powerlab.transport.visa import REPLY_LIMIT_S, UNTIL_SILENCE, BlockLink
 
 _KINDS = {4: "f4", 8: "f8"}
+_HEAD_BYTES = 2
+
+
+def ask_blocks(link: BlockLink, command: str, limit_s: float = REPLY_LIMIT_S) -> tuple[bytes, ...]:
+    """Ask for blocks and get their payloads, none of them cut.
+
+    ``ReplyTimeout`` where they are not whole in time, ``InstrumentProtocolError`` where what
+    comes is no block; either way the link has been opened anew.
+    """
+    reply = link.query_framed(command, partial(missing_bytes, command), limit_s)
+    return split_blocks(command, reply)
+
+
+def ask_block(link: BlockLink, command: str, limit_s: float = REPLY_LIMIT_S) -> bytes:
+    """Ask for one block, as ``ask_blocks`` does."""
+    reply = link.query_framed(command, partial(missing_bytes, command), limit_s)
+    return block_payload(command, reply)
+
+
+def missing_bytes(command: str, received: bytearray) -> int:
+    """Tell how many bytes at least are missing of an answer of blocks, 0 where it is whole.
+
+    An indefinite block has no length: it ends with a line feed that nothing follows
+    (``UNTIL_SILENCE``). ``InstrumentProtocolError`` where it is no block, or goes on behind it.
+    """
+    at = 0
+    while True:
+        missing, end = _definite_end(command, received, at)
+        if missing:
+            return missing
+        behind = bytes(received[end : end + 3])
+        if behind[:1] == b",":
+            at = end + 1
+        elif behind in (b"\n", b"\r\n"):
+            return 0
+        elif behind == b"\r":
+            return 1
+        else:
+            raise _broken(command, behind, "goes on behind its block")
+
+
+def _definite_end(command: str, received: bytearray, at: int) -> tuple[int, int]:
+    """Get how many bytes are missing to behind the block at ``at``, and where it ends."""
+    head = bytes(received[at : at + _HEAD_BYTES])
+    if head[:1] not in (b"", b"#") or not (head[1:] or b"0").isdigit():
+        raise _broken(command, bytes(received[: at + 60]), "is no block")
+    if len(head) < _HEAD_BYTES:
+        return _HEAD_BYTES - len(head), 0
+    digits = int(head[1:])
+    if digits == 0:
+        return UNTIL_SILENCE, 0
+    start = at + _HEAD_BYTES + digits
+    told = bytes(received[at + _HEAD_BYTES : start])
+    if not (told or b"0").isdigit():
+        raise _broken(command, bytes(received[:start]), "is a block without a length")
+    if len(told) < digits:
+        return digits - len(told), 0
+    end = start + int(told)
+    return max(0, end + 1 - len(received)), end
 
 
 def block_payload(command: str, data: bytes) -> bytes:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import statistics
+from collections.abc import Sequence
 
 from powerlab.catalog.instrument_profile import InstrumentProfile
 from powerlab.errors import InstrumentError
-from powerlab.instruments.scpi import decode_error, decode_identity, decode_number
-from powerlab.records import MeterIdentity
+from powerlab.instruments.scpi import OVERLOAD, decode_error, decode_identity, decode_number
+from powerlab.records import Accuracy, MeterIdentity
 from powerlab.transport.visa import REPLY_LIMIT_S, TextLink
 
 QUEUE_ENTRIES = 64
@@ -19,12 +21,11 @@ def identify(
 ) -> MeterIdentity:
     """Get who answers, ``InstrumentError`` where it is none of the models.
 
-    A profile whose id ends in one of ``models`` wants that very one. ``trim`` are letters at
+    A profile whose id names one of ``models`` wants that very one. ``trim`` are letters at
     the end of a model's name that make no other model of it.
     """
     manufacturer, model, serial, firmware = decode_identity(link.identity)
-    suffix = profile.id.rsplit("-", 1)[-1].upper()
-    wanted = (suffix,) if suffix in models else models
+    wanted = named_model(profile.id, models) or models
     if model not in wanted and model.rstrip(trim) not in wanted:
         raise InstrumentError(
             f"{link.resource} is a {manufacturer} {model}, not a {' or '.join(wanted)}",
@@ -40,6 +41,12 @@ def identify(
         resource=link.resource,
         emulated=serial.startswith("EMULATED"),
     )
+
+
+def named_model(identifier: str, models: tuple[str, ...]) -> tuple[str, ...]:
+    """Get the model that a profile's id names, the longest of those; () where it names none."""
+    named = [model for model in models if model.lower() in identifier]
+    return (max(named, key=len),) if named else ()
 
 
 def ask_number(link: TextLink, command: str) -> float:
@@ -62,6 +69,33 @@ def check_setting(name: str, command: str, told: float, wanted: float, step: flo
             f"the {name} answers {told:g} to {command} where {wanted:g} was set",
             hint="check that nobody works at its front panel, then measure again",
         )
+
+
+def mean_voltage(name: str, values: Sequence[float]) -> float:
+    """Get the mean of some readings of the board's volts; ``InstrumentError`` where it is none."""
+    if max(abs(value) for value in values) >= OVERLOAD * (1 - 1e-6):
+        raise InstrumentError(
+            f"the {name}'s voltage input is overloaded",
+            hint="check the leads: HI and LO across the board's supply, nothing above 1000 V",
+        )
+    mean = statistics.fmean(values)
+    if mean <= 0:
+        raise InstrumentError(
+            f"the {name} reads {mean:.4g} V at the board",
+            hint="put HI on the supply's plus and LO on its minus, with the board running",
+        )
+    return mean
+
+
+def voltage_uncertainty(values: Sequence[float], accuracy: Accuracy) -> float:
+    """Get the standard uncertainty of the mean of some readings [V].
+
+    It joins the range's specified limit (rectangular) and the scatter of the readings (their
+    standard deviation over the root of their number).
+    """
+    limit = accuracy.gain_limit * statistics.fmean(values) + accuracy.offset_limit
+    scatter = statistics.stdev(values) / math.sqrt(len(values))
+    return math.hypot(limit / math.sqrt(3), scatter)
 
 
 def check_errors(

@@ -11,10 +11,12 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from powerlab.instruments.scpi import NOT_A_NUMBER, OVERLOAD, broken, decode_number
+from powerlab.instruments.scpi_block import block_payload, decode_floats
 from powerlab.records import FlagArray, FloatArray, SampleFlag, freeze_arrays
 
 _HEADER = re.compile(r"\A:?[A-Z][A-Z0-9:]*[ \t]+(?=\S)", re.ASCII | re.IGNORECASE)
@@ -33,7 +35,7 @@ _SENTINELS = (-1.0, -2.0)
 _MOST = 1e6
 """More V, A, W or Hz than any range holds."""
 
-_FLOAT_BYTES = 4
+_FLOAT_BYTES: Literal[4] = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +66,11 @@ def decode_switch(command: str, reply: str) -> bool:
 
 
 def decode_register(command: str, reply: str) -> int:
-    """Get a register of 16 bits."""
-    if not re.fullmatch(r"\d{1,5}", reply.strip(), re.ASCII) or int(reply) > 0xFFFF:
+    """Get a register of 16 bits, with its header or without."""
+    digits = _HEADER.sub("", reply.strip(), count=1)
+    if not re.fullmatch(r"\d{1,5}", digits, re.ASCII) or int(digits) > 0xFFFF:
         raise broken(command, reply, "is no register")
-    return int(reply)
+    return int(digits)
 
 
 def decode_list(command: str, reply: str, count: int) -> NumericList:
@@ -144,10 +147,5 @@ def _judge(number: float) -> SampleFlag:
 
 def _float_block(command: str, reply: bytes) -> list[float]:
     """Get the numbers of a definite-length block, big-endian singles (``NUM:FORM FLO``)."""
-    block = re.fullmatch(rb"#([1-9])(.*)", reply.removesuffix(b"\n"), re.DOTALL)
-    digits = int(block[1]) if block else 0
-    length, payload = (block[2][:digits], block[2][digits:]) if block else (b"", b"")
-    whole = len(length) == digits and re.fullmatch(rb"\d+", length)
-    if not whole or int(length) != len(payload) or len(payload) % _FLOAT_BYTES:
-        raise broken(command, reply.decode("latin-1"), "is no whole block of floats")
-    return [float(number) for number in np.frombuffer(payload, dtype=">f4")]
+    payload = block_payload(command, reply)
+    return [float(number) for number in decode_floats(command, payload, _FLOAT_BYTES, "big")]

@@ -1,7 +1,9 @@
 """Yokogawa WT310E and WT333E power meters: volts, amperes and watts of element 1, over SCPI.
 
 Protocol: IM WT310E-17EN, the maker's answer on reading only what was updated, and exchanges
-captured from real units. Never tried on hardware; checked against those and the emulator.
+captured from real units. Never tried on hardware; checked against those and the emulator. The
+GW Instek GPM-8310 has the same commands (its user manual, and programs that drive one): what
+is different of it stands in its profile.
 Quirks that shape this driver:
 
 - The meter keeps no time and holds one reading. Bit 0 of its extended event register says that
@@ -44,7 +46,7 @@ from powerlab.records import MeterSetup, SampleBlock, SampleFlag
 from powerlab.transport.visa import ReplyTimeout, TextLink, open_visa
 from powerlab.units import NS_PER_S, nanoseconds, now_ns
 
-MODELS = ("WT310E", "WT333E")
+MODELS = ("WT310E", "WT333E", "GPM-8310")
 POLL = ":STAT:EESR?;COND?;:NUM:NORM:VAL?"
 POLL_SHARE = 0.23
 """Of an update's interval between two polls: not in step with it, so that the bounds close in."""

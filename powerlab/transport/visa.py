@@ -6,6 +6,10 @@ time-out; a read that times out drops the part of the reply it already had; and 
 comes after its time-out is taken for the answer to the next query. So the socket is looked
 at before pyvisa reads from it, only bytes that have arrived are asked for, and after any
 time-out the connection is opened anew and ``*IDN?`` must answer as before.
+
+Binary answers are read by their length, straight from the socket: pyvisa-py ends a read at
+every line feed in the data, which takes seconds for a megabyte, and knows one block of each
+answer only.
 """
 
 from __future__ import annotations
@@ -14,24 +18,33 @@ import contextlib
 import os
 import select
 import socket
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-import pyvisa
 from pyvisa.constants import StatusCode
 from pyvisa.errors import VisaIOError
-from pyvisa.rname import InvalidResourceName, ResourceName
 
 from powerlab.errors import InstrumentError, InstrumentProtocolError, Transient
+from powerlab.transport.visa_resource import (
+    SHOWN_BYTES,
+    disconnected,
+    endless,
+    open_resource,
+    unreachable,
+)
 from powerlab.units import NS_PER_S, nanoseconds, now_ns
 
-OPEN_LIMIT_S = 3.0
 REPLY_LIMIT_S = 2.0
 REOPEN_LIMIT_S = 10.0
 PEEK_BYTES = 4095
 """Below pyvisa-py's own chunk of 4096, so that it never takes more than it was asked for."""
 
 MESSAGE_LIMIT_BYTES = 4_000_000
-EXAMPLE = "TCPIP0::192.168.1.50::5025::SOCKET"
+BLOCK_LIMIT_BYTES = 256_000_000
+UNTIL_SILENCE = -1
+"""An answer of ``Missing``: whole if it ends with a line feed and nothing follows that."""
+
+SILENCE_S = 0.1
 
 
 class TextLink(Protocol):
@@ -53,8 +66,35 @@ class TextLink(Protocol):
         """Close the connection; never raises."""
 
 
+Missing = Callable[[bytearray], int]
+"""Tells from what has come how many bytes are missing at least, 0 where the answer is whole.
+
+``UNTIL_SILENCE`` where it does not say how long it is; ``InstrumentProtocolError`` where it is
+no such answer.
+"""
+
+
+class BlockLink(TextLink, Protocol):
+    """A text link that also brings binary answers."""
+
+    def query_framed(self, command: str, missing: Missing, limit_s: float = REPLY_LIMIT_S) -> bytes:
+        """Send one command and get its answer as it is, to the byte that ``missing`` says.
+
+        ``ReplyTimeout`` after ``limit_s``, what ``missing`` raises where it is no such answer:
+        the link is then already open anew and safe to use.
+        """
+
+
 class ReplyTimeout(InstrumentError, Transient):
     """No answer within the limit; the connection was opened anew and the same meter is there."""
+
+
+class NeverAskedError(ReplyTimeout):
+    """Something came unasked, so the connection was opened anew and the question not yet sent."""
+
+
+class _StrayError(TimeoutError):
+    """There were bytes before a question: whatever came next would be off by them."""
 
 
 class VisaLink:
@@ -91,14 +131,19 @@ class VisaLink:
         """Send one command and get its answer; ``ReplyTimeout`` after ``limit_s``."""
         try:
             return self._exchange(command, limit_s)
-        except TimeoutError:
-            if self._closed:
-                raise _disconnected(self.resource, command, b"") from None
+        except TimeoutError as late:
+            raise self._late(command, limit_s, late) from None
+
+    def query_framed(self, command: str, missing: Missing, limit_s: float = REPLY_LIMIT_S) -> bytes:
+        """Send one command and get its answer; ``ReplyTimeout`` after ``limit_s``."""
+        try:
+            return self._framed(command, missing, limit_s)
+        except TimeoutError as late:
+            raise self._late(command, limit_s, late) from None
+        except InstrumentProtocolError:
+            # Where this answer ends, and the next begins, nobody knows.
             self._reopen(command)
-            raise ReplyTimeout(
-                f"{self.resource} did not answer {command} within {limit_s:g} s",
-                hint="the meter or the network to it is slow: put both on one switch",
-            ) from None
+            raise
 
     def close(self) -> None:
         """Close the connection; never raises."""
@@ -112,15 +157,30 @@ class VisaLink:
                 visa.close()
 
     def _open(self) -> None:
-        self._visa = _open_resource(self.resource, self._line_end)
+        self._visa = open_resource(self.resource, self._line_end, REPLY_LIMIT_S)
         connection = self._socket()
         if connection is not None:
             # pyvisa-py reports a refused connection only at the first write.
             refused = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if refused:
                 self._drop()
-                raise _unreachable(self.resource, os.strerror(refused))
+                raise unreachable(self.resource, os.strerror(refused))
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def _late(self, command: str, limit_s: float, late: TimeoutError) -> InstrumentError:
+        """Open the connection anew and get the error for an answer that did not come in time."""
+        if self._closed:
+            return disconnected(self.resource, command, b"")
+        self._reopen(command)
+        if isinstance(late, _StrayError):
+            return NeverAskedError(
+                f"{self.resource} sent what nobody had asked for before {command}",
+                hint="check that no other program talks to the meter",
+            )
+        return ReplyTimeout(
+            f"{self.resource} did not answer {command} within {limit_s:g} s",
+            hint="the meter or the network to it is slow: put both on one switch",
+        )
 
     def _reopen(self, command: str) -> None:
         """Open the connection anew and believe it only if the same instrument answers."""
@@ -148,16 +208,60 @@ class VisaLink:
 
     def _exchange(self, command: str, limit_s: float) -> str:
         if self._visa is None:
-            raise _disconnected(self.resource, command, b"")
+            raise disconnected(self.resource, command, b"")
         deadline_ns = now_ns() + nanoseconds(limit_s)
         connection = self._socket()
         if connection is None:
             return self._plain_query(command, limit_s)
         if _readable(connection, 0.0) and _peek(connection):
-            # An answer nobody waits for: whatever came next would be off by one.
-            raise TimeoutError
+            raise _StrayError
         self._send(command)
         return self._read_line(command, connection, deadline_ns)
+
+    def _framed(self, command: str, missing: Missing, limit_s: float) -> bytes:
+        if self._visa is None:
+            raise disconnected(self.resource, command, b"")
+        deadline_ns = now_ns() + nanoseconds(limit_s)
+        connection = self._socket()
+        if connection is None:
+            return self._plain_frame(command, missing, limit_s)
+        if _readable(connection, 0.0) and _peek(connection):
+            raise _StrayError
+        self._send(command)
+        received = bytearray()
+        while (wanted := missing(received)) != 0:
+            if wanted == UNTIL_SILENCE:
+                if received.endswith(b"\n") and not _readable(connection, SILENCE_S):
+                    break
+                there = _peek(connection) if _readable(connection, 0.0) else b""
+                wanted = max(1, len(there))
+            if len(received) + wanted > BLOCK_LIMIT_BYTES:
+                raise endless(self.resource, command, received)
+            self._read_exactly(command, connection, deadline_ns, received, wanted)
+        return bytes(received)
+
+    def _read_exactly(
+        self,
+        command: str,
+        connection: socket.socket,
+        deadline_ns: int,
+        received: bytearray,
+        count: int,
+    ) -> None:
+        """Append ``count`` bytes, whatever they are; ``TimeoutError`` after the deadline."""
+        at, end = len(received), len(received) + count
+        received.extend(bytes(count))
+        with memoryview(received) as room:
+            while at < end:
+                if not _readable(connection, (deadline_ns - now_ns()) / NS_PER_S):
+                    raise TimeoutError
+                try:
+                    taken = connection.recv_into(room[at:end])
+                except OSError:
+                    taken = 0
+                if not taken:
+                    raise disconnected(self.resource, command, bytes(room[:at]))
+                at += taken
 
     def _read_line(self, command: str, connection: socket.socket, deadline_ns: int) -> str:
         received = bytearray()
@@ -166,41 +270,58 @@ class VisaLink:
                 raise TimeoutError
             arrived = _peek(connection)
             if not arrived:
-                raise _disconnected(self.resource, command, bytes(received))
+                raise disconnected(self.resource, command, bytes(received))
             line_end = arrived.find(b"\n")
             count = len(arrived) if line_end < 0 else line_end + 1
             try:
                 received += self._visa.read_bytes(count, break_on_termchar=False)
             except Exception as error:
-                raise _disconnected(self.resource, command, bytes(received)) from error
+                raise disconnected(self.resource, command, bytes(received)) from error
             if len(received) > MESSAGE_LIMIT_BYTES:
-                raise InstrumentProtocolError(
-                    f"{self.resource} sends without end in answer to {command}",
-                    hint="check that the port is the instrument's SCPI port",
-                    sent=command.encode("latin-1"),
-                    received=bytes(received[:200]),
-                )
+                raise endless(self.resource, command, received)
         return received.decode("latin-1").strip()
 
     def _plain_query(self, command: str, limit_s: float) -> str:
         """Ask over VXI-11, HiSLIP, USB or GPIB, where the protocol itself frames messages."""
+        with self._told_plainly(command, limit_s):
+            return str(self._visa.query(command)).strip()
+
+    def _plain_frame(self, command: str, missing: Missing, limit_s: float) -> bytes:
+        ending, self._visa.read_termination = self._visa.read_termination, None
+        try:
+            with self._told_plainly(command, limit_s):
+                self._visa.write(command)
+                message = bytes(self._visa.read_raw())
+        finally:
+            self._visa.read_termination = ending
+        if missing(bytearray(message)) > 0:
+            raise InstrumentProtocolError(
+                f"{self.resource} answered {command} with less than it announced",
+                hint="measure again; over USB, try another cable and no hub",
+                sent=command.encode("latin-1"),
+                received=message[:SHOWN_BYTES],
+            )
+        return message
+
+    @contextlib.contextmanager
+    def _told_plainly(self, command: str, limit_s: float) -> Iterator[None]:
         self._visa.timeout = max(1, round(limit_s * 1000))
         try:
-            return str(self._visa.query(command)).strip()
+            yield
         except VisaIOError as error:
             if error.error_code == StatusCode.error_timeout:
                 raise TimeoutError from None
-            raise _disconnected(self.resource, command, b"") from error
+            raise disconnected(self.resource, command, b"") from error
         except OSError as error:
-            raise _disconnected(self.resource, command, b"") from error
+            raise disconnected(self.resource, command, b"") from error
 
     def _send(self, command: str) -> None:
         if self._visa is None:
-            raise _disconnected(self.resource, command, b"")
+            raise disconnected(self.resource, command, b"")
         try:
             self._visa.write(command)
         except Exception as error:
-            raise _disconnected(self.resource, command, b"") from error
+            raise disconnected(self.resource, command, b"") from error
 
     def _socket(self) -> socket.socket | None:
         """Get the raw socket under a SOCKET resource, None for every other kind."""
@@ -218,44 +339,6 @@ def open_visa(resource: str, line_end: str = "\n") -> VisaLink:
     return VisaLink(resource, line_end)
 
 
-def _open_resource(resource: str, line_end: str) -> Any:
-    try:
-        parsed = ResourceName.from_string(resource)
-    except InvalidResourceName:
-        raise _bad_resource(resource) from None
-    if parsed.interface_type == "TCPIP" and parsed.resource_class == "SOCKET":
-        port = getattr(parsed, "port", "")
-        if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-            raise _bad_resource(resource, f"'{port}' is no port number")
-        _look_up(resource, getattr(parsed, "host_address", ""))
-    try:
-        return pyvisa.ResourceManager("@py").open_resource(
-            resource,
-            open_timeout=round(OPEN_LIMIT_S * 1000),
-            read_termination="\n",
-            write_termination=line_end,
-            encoding="latin-1",
-            timeout=round(REPLY_LIMIT_S * 1000),
-        )
-    except ValueError as error:
-        # pyvisa-py names the missing package for USB and GPIB resources.
-        reason = str(error).splitlines()[0] if str(error) else "unknown kind of resource"
-        raise _bad_resource(resource, reason) from error
-    except Exception as error:
-        # pyvisa-py raises bare Exceptions where a TCP connection cannot be made.
-        raise _unreachable(resource, str(error).removeprefix("could not connect: ")) from error
-
-
-def _look_up(resource: str, host: str) -> None:
-    """Refuse a host that has no address; pyvisa-py would leave its socket open."""
-    try:
-        socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_STREAM)
-    except OSError as error:
-        raise _unreachable(resource, f"{host}: {error.strerror or error}") from error
-    except UnicodeError:
-        raise _bad_resource(resource, f"'{host}' is no host name") from None
-
-
 def _readable(connection: socket.socket, wait_s: float) -> bool:
     """Wait for bytes or for the end of the connection, which ``_peek`` tells apart."""
     try:
@@ -271,28 +354,3 @@ def _peek(connection: socket.socket) -> bytes:
         return connection.recv(PEEK_BYTES, socket.MSG_PEEK)
     except OSError:
         return b""
-
-
-def _bad_resource(resource: str, reason: str = "") -> InstrumentError:
-    detail = f": {reason}" if reason else ""
-    return InstrumentError(
-        f"'{resource}' is no VISA resource that can be opened{detail}",
-        hint=f"write it like {EXAMPLE} (TCPIP0::HOST::PORT::SOCKET)",
-    )
-
-
-def _unreachable(resource: str, reason: str) -> InstrumentError:
-    return InstrumentError(
-        f"cannot connect to {resource}: {reason}",
-        hint="check that the meter is on, its address and port (Keithley and Keysight listen "
-        "on 5025), and that this computer is on the same network",
-    )
-
-
-def _disconnected(resource: str, command: str, received: bytes) -> InstrumentError:
-    cut = f" in the middle of a reply ({len(received)} bytes had come)" if received else ""
-    return InstrumentError(
-        f"{resource} closed the connection{cut}; last asked: {command}",
-        hint="check the meter's power and network cable, and that no other program took it over",
-        context={"sent": command, "received": received.hex(" ")},
-    )

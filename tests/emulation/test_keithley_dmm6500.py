@@ -183,7 +183,7 @@ def test_a_reading_appears_when_its_latency_has_passed(build):
     bench.measure_current()
     bench.after(0.02 + 0.005)
     assert bench.ask(':TRAC:ACT? "pl";:TRAC:ACT:STAR? "pl";:TRAC:ACT:END? "pl"') == "0;0;0"
-    first_ns = bench.meter._taking.next_ns()
+    first_ns = bench.meter._taking.due_ns(1)
     assert first_ns <= bench.now_ns + round((0.0204 + 0.010) * S)
     bench.now_ns = first_ns - 1
     assert bench.ask(':TRAC:ACT? "pl"') == "0"

@@ -96,6 +96,82 @@ def test_captured_identities_are_read(shared) -> None:
     assert [decode_identity(line)[1] for line in told] == ["WT310E", "WT333E", "WT333"]
 
 
+def test_every_captured_exchange_is_understood(shared) -> None:
+    """None of them is left out, whatever the model, with its line end of one byte or two."""
+    transactions = json.loads(shared(TRANSACTIONS).read_text())["transactions"]
+    for ask, told in transactions.items():
+        for item in told:
+            reply = item["reply"]
+            assert item["reply_bytes_on_wire"] - len(reply) in (1, 2)
+            if ask == ":NUMERIC:NORMAL:VALUE?":
+                assert decode_list(ask, reply, reply.count(",") + 1).flags.size
+            elif ask == ":NUMERIC:NORMAL?":
+                assert decode_items(ask, reply)
+            elif ask == ":CONF?":  # a whole group of a WT210
+                wiring, mode, volts, auto, amperes, *_ = split_settings(ask, reply, 16)
+                assert (wiring, mode) == ("P1W2", "RMS")
+                assert (decode_number(ask, volts), decode_switch(ask, auto)) == (150.0, True)
+                assert decode_number(ask, amperes) == 2.0
+            else:
+                count = ask.count("?") + ask.endswith(GROUP)
+                assert len(split_settings(ask, reply, count)) == count
+
+
+@pytest.mark.parametrize(
+    ("reply", "setting"),
+    [
+        ("V3A3", "V3A3"),
+        (":WIR V3A3", "V3A3"),
+        (":WIRING V3A3", "V3A3"),
+        (":INPUT:WIRING V3A3", "V3A3"),
+        ("WIR V3A3", "V3A3"),
+        (":SYNC CURR", "CURR"),
+        (":INPUT:SYNCHRONIZE VOLTAGE", "VOLTAGE"),
+        (":INPUT:CURRENT:RANGE 500.0E-03", "500.0E-03"),
+        ("RES", "RES"),
+        (":INTEGRATE:STATE RESET", "RESET"),
+    ],
+)
+def test_headers_come_long_short_or_not_at_all(reply: str, setting: str) -> None:
+    """COMM:HEAD and COMM:VERB change the answer, and not what it says."""
+    assert split_settings("?", reply, 1) == (setting,)
+
+
+@pytest.mark.parametrize(
+    ("reply", "switches"),
+    [
+        ("0;OFF", [False, False]),
+        (":FILT:FREQ 1;:FILT:LINE ON", [True, True]),
+        ("1;0", [True, False]),
+    ],
+)
+def test_switches_of_a_wt500_and_others(reply: str, switches: list[bool]) -> None:
+    """In digits and in words, in one answer."""
+    assert [decode_switch("?", item) for item in split_settings("?", reply, 2)] == switches
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "3;U,1;I,1;P,1",
+        ":NUM:NUM 3;:NUM:ITEM1 U,1;:NUM:ITEM2 I,1;:NUM:ITEM3 P,1",
+        ":NUMERIC:NORMAL:NUMBER 3;:NUMERIC:NORMAL:ITEM1 U,1;ITEM2 I,1;ITEM3 P,1",
+    ],
+)
+def test_items_with_headers_of_either_length(reply: str) -> None:
+    """What the list holds, as a meter with headers on tells it."""
+    assert decode_items(":NUM:NORM?", reply) == ("U,1", "I,1", "P,1")
+
+
+def test_a_block_of_floats_may_end_with_two_bytes() -> None:
+    """CR LF on one maker's socket; infinity is over-range as in text."""
+    block = b"#40012" + bytes.fromhex("40a0a3d7 7e951bee") + np.array(9.9e37, ">f4").tobytes()
+    told = decode_list("x", (block + b"\r\n").decode("latin-1"), 3)
+    over, absent = SampleFlag.OVERRANGE, SampleFlag.NOT_AVAILABLE
+    assert list(told.flags) == [SampleFlag.GOOD, absent, over]
+    assert told.values[0] == pytest.approx(5.02)
+
+
 def test_float_blocks_are_read(shared) -> None:
     """The block of singles of the manuals, and the bits that stand for no data."""
     vector = json.loads(shared("vectors/yokogawa/float_format_computed.json").read_text())
@@ -192,6 +268,13 @@ def test_a_wrong_list_is_refused(reply: str, count: int) -> None:
     with pytest.raises(InstrumentProtocolError) as caught:
         decode_list(":NUM:NORM:VAL?", reply, count)
     assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize("head", [":STAT:EESR 0;COND 0;", ":STATUS:EESR 0;:STATUS:CONDITION 0;"])
+def test_registers_with_headers_of_either_length(head: str) -> None:
+    """A poll of a meter whose headers another program has switched on."""
+    event, condition, told = decode_poll("?", head + "0.1877E+03", 1)
+    assert (event, condition, told.values.tolist()) == (0, 0, [187.7])
 
 
 @pytest.mark.parametrize("length", range(len(POLL)))
