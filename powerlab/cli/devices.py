@@ -1,17 +1,18 @@
-"""``powerlab devices``: the boards that the catalogue knows."""
+"""``powerlab devices``: the boards that the catalogue knows, and whether one is fit."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from powerlab.cli._options import json_option, lab_option
+from powerlab.cli._options import is_quiet, json_option, lab_option
 
 
-@click.group(short_help="List and show boards.")
+@click.group(short_help="List, show and check boards.")
 def command() -> None:
-    """List and show the board models of the catalogue."""
+    """List and show the board models of the catalogue, and check a board of one's own."""
 
 
 @command.command("list")
@@ -61,3 +62,32 @@ def show(device: str, lab: Path | None, as_json: bool) -> None:  # noqa: FBT001
         print_json(profile)
     else:
         print_facts({**facts_of(profile), "file": catalog.origin("device", device)})
+
+
+@command.command()
+@click.argument("device", required=False)
+@click.option("--bench", metavar="NAME", help="The set-up whose board it is.")
+@click.option("--host", metavar="H", help="Without a bench: ssh alias, user@host[:port], local.")
+@click.option("--python", metavar="WORDS", help="The board's interpreter, if not the bench's.")
+@click.option("--workload", default="seed-cnn", show_default=True, metavar="ID", help="To try.")
+@click.option("--emulate", is_flag=True, help="Emulate the board.")
+@lab_option
+@json_option
+@click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
+def check(
+    device: str | None, *, lab: Path | None, as_json: bool, quiet: bool, **options: Any
+) -> int:
+    """Look whether the board of DEVICE is fit to be measured, and say what to mend.
+
+    Connection and host key, Python, runtimes (each builds and runs a model), permissions, heat,
+    throttling, frequency governor, clock source, memory and disk. Nothing is changed on the
+    board. Exit code 5 says that something stands in the way of a measurement.
+    """
+    from powerlab.catalog.layers import load_catalog  # noqa: PLC0415
+    from powerlab.cli._device_check import CheckOptions, check_device  # noqa: PLC0415
+    from powerlab.cli._progress import open_view  # noqa: PLC0415
+
+    del quiet  # is_quiet finds it, here or before the verb
+    wanted = CheckOptions(device=device, **options)
+    note = open_view(quiet=is_quiet()).note
+    return check_device(load_catalog(lab), wanted, as_json=as_json, note=note)

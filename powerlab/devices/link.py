@@ -88,6 +88,10 @@ class BoardLink:
             throttled=tuple(reply["throttled"]),
         )
 
+    def inspect(self) -> dict[str, Any]:
+        """Get the facts of a check before a measurement: see ``powerlab.agent.check``."""
+        return self._line.ask({"do": "check"}, limit_s=ANSWER_LIMIT_S, doing="looking at itself")
+
     def open_line(self, spec: str) -> None:
         """Let a trigger line of the board ("gpiochip0:17") be high while it is busy."""
         self._line.ask(
@@ -114,6 +118,7 @@ class BoardLink:
         slot: int = 0,
         command: Sequence[str] = (),
         command_limit_s: float = COMMAND_LIMIT_S,
+        queries: Mapping[str, object] | None = None,
     ) -> TargetFacts:
         """Send the model's files unless the board has them, and build it with a runtime.
 
@@ -121,13 +126,17 @@ class BoardLink:
         that the runtime opens; the input is filled from ``seed``. Models in different slots
         stay loaded side by side. The runtime "command" needs no files, but the words of a
         ``command``, a program on the board that has ``command_limit_s`` for getting ready and
-        its first inference. Raises ConfigError where a file is not there or too large to send.
+        its first inference. ``queries`` say how passes come and what belongs to them, where it
+        is not one after the other and the forward pass alone (``powerlab.agent.queries``).
+        Raises ConfigError where a file is not there or too large to send.
         """
         request: Message = {"do": "load", "runtime": runtime, "main": main}
         if files:
             request["sha256"] = self._send_model(files)
         if command:
             request["command"] = {"argv": list(command), "limit_s": command_limit_s}
+        if queries:
+            request["queries"] = dict(queries)
         reply = self._line.ask(
             request | {"threads": threads, "batch": batch, "seed": seed, "slot": slot},
             limit_s=LOAD_LIMIT_S,
@@ -184,6 +193,15 @@ class BoardLink:
         request = {"do": "draw", "chips": [int(chip) for chip in chips], "chip_s": chip_s}
         reply = self._passes(request | {"slot": slot}, len(chips) * chip_s, "drawing a marker")
         return _phase("marker", index, reply)
+
+    def classify(self, content: bytes, top: int, *, slot: int = 0) -> dict[str, Any]:
+        """Get the likeliest classes of prepared pictures; see ``powerlab.agent.accuracy``."""
+        return self._line.ask(
+            {"do": "classify", "top": top, "slot": slot},
+            blob=content,
+            limit_s=LOAD_LIMIT_S + len(content) / SLOWEST_LINK_BYTES_PER_S,
+            doing="telling the classes of pictures",
+        )
 
     def idle(self, seconds: float, index: int) -> Phase:
         """Let the board idle for ``seconds``."""
@@ -269,7 +287,9 @@ def _phase(kind: str, index: int, reply: Message) -> Phase:
         passes=reply["passes"],
         done_board_ns=_ends_of_passes(reply),
         begun_board_ns=np.array(reply.get("begun_board_ns", ()), dtype=np.int64),
+        due_board_ns=np.array(reply.get("due_board_ns", ()), dtype=np.int64),
         cpu_s=_figure(reply.get("cpu_s")),
+        edges_within_s=float(reply.get("edges_within_s", 0.0)),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from powerlab.agent.bundle import command
@@ -38,9 +39,12 @@ def local_python(python: str) -> list[str]:
     )
 
 
-def open_locally(bench: Bench) -> AgentLine:
-    """Start the agent's first stage as a child process; the agent is not sent yet."""
-    words = local_python(bench.python)
+def open_locally(bench: Bench, words: Sequence[str] = ()) -> AgentLine:
+    """Start the agent's first stage as a child process; the agent is not sent yet.
+
+    ``words`` say what it is to be; see ``powerlab.agent.bundle.command``.
+    """
+    python = local_python(bench.python)
 
     def explain_end(stderr: str, returncode: int, *, started: bool) -> PowerlabError:
         del started
@@ -51,10 +55,10 @@ def open_locally(bench: Bench) -> AgentLine:
         return explain_agent_end("this computer", stderr, returncode)
 
     try:
-        channel = ProcessChannel([*words, *command(words[0])[1:]])
+        channel = ProcessChannel([*python, *command(python[0], words)[1:]])
     except OSError as error:
         raise ConfigError(
-            f"{words[0]} cannot be started: {error.strerror}",
+            f"{python[0]} cannot be started: {error.strerror}",
             hint="correct python in the bench, or leave it out for powerlab's own",
         ) from error
     return AgentLine("this computer", channel, explain_end)

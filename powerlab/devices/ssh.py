@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 
 from powerlab.agent.bundle import command
 from powerlab.agent.supervise import NO_ROOM
@@ -29,13 +30,14 @@ PYTHON_TOO_OLD = 98
 """The exit status by which the agent's first stage says so."""
 
 
-def open_by_ssh(bench: Bench) -> AgentLine:
+def open_by_ssh(bench: Bench, words: Sequence[str] = ()) -> AgentLine:
     """Start ssh with the agent's first stage as its command; the agent is not sent yet.
 
+    ``words`` say what it is to be; see ``powerlab.agent.bundle.command``.
     Raises SetupError where this computer has no ssh, ConfigError for a malformed host.
     """
     python = bench.python or "python3"
-    first_stage = command(python)[1:]
+    first_stage = command(python, words)[1:]
     argv = ssh_command(
         bench.host,
         ssh_config=bench.ssh_config,
