@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from powerlab.catalog.device_profile import Platform
 from powerlab.catalog.facts import Identifier, Model, NonNegative, Positive, Sourced, Verified
 from powerlab.catalog.scpi_profile import ScpiProfile
 from powerlab.terms import Averaging
@@ -13,13 +14,38 @@ from powerlab.terms import Averaging
 Quantity = Literal["current", "voltage", "power"]
 
 
-class Link(Model):
-    """How the instrument is reached, and an example of its resource string."""
+UsbId = Annotated[str, Field(pattern=r"^[0-9A-F]{4}:[0-9A-F]{4}$")]
+"""Vendor and product of a USB device as in its descriptor, four hexadecimal digits each."""
 
-    kinds: tuple[Literal["visa", "serial", "usb", "agent"], ...] = Field(min_length=1)
+
+class Link(Model):
+    """How the instrument is reached, and an example of its resource string.
+
+    ``usb_ids`` are those of the whole model, by which a plugged-in unit is recognised; a
+    converter that many products share (a USB serial adapter) has no place among them.
+    """
+
+    kinds: tuple[Literal["visa", "serial", "usb", "hid", "tcp", "agent"], ...] = Field(min_length=1)
     example: str
     baud: int | None = None
+    usb_ids: tuple[UsbId, ...] = ()
     note: str = ""
+
+    def takes(self, resource: str) -> bool:
+        """Tell whether a resource string has the form of one of the kinds."""
+        return any(self._has_form(resource, kind) for kind in self.kinds)
+
+    def _has_form(self, resource: str, kind: str) -> bool:
+        lead, colon, rest = resource.partition(":")
+        if kind == "visa":
+            return "::" in resource
+        if kind == "serial":
+            return resource.startswith(("/", "serial:/"))
+        if kind == "tcp":
+            own = self.example.partition(":")[0]
+            return bool(rest) and "::" not in resource and lead == own
+        leads = (kind,) if kind == "agent" else (kind, "packets", "replay")
+        return bool(colon and rest) and lead in leads
 
 
 class Sampling(Sourced):
@@ -76,6 +102,19 @@ class Range(Sourced):
         return self.burden_voltage_v / self.full_scale
 
 
+class InputLimit(Sourced):
+    """What one pair of terminals carries for good: up to ``limit`` A or V, by ``quantity``.
+
+    Beyond it the ``fuse`` ("" where there is none) blows, or the meter is damaged. Ranges up to
+    the limit use these terminals, larger ones those with the next larger limit.
+    """
+
+    terminals: str = Field(min_length=1)
+    quantity: Literal["current", "voltage"]
+    limit: Positive
+    fuse: str = ""
+
+
 class LoadRating(Sourced):
     """How an electronic load draws its current.
 
@@ -108,7 +147,10 @@ class InstrumentProfile(Model):
 
     The channel "line" is a digital input sampled with the data, one of ``line_inputs``. The
     ranges of a load or supply hold for what it sets and for what it reads back. ``scpi`` is what
-    the drivers for any line-oriented SCPI instrument go by.
+    the drivers for any line-oriented SCPI instrument go by. ``ranging`` is "automatic" where the
+    instrument changes its range by itself and cannot be kept from it; ``auto_off_s`` is after how
+    long without a key pressed it switches itself off, None where it does not. ``needs`` is what a
+    counter is found on alone.
     """
 
     schema_version: Literal[1] = Field(alias="schema")
@@ -124,7 +166,11 @@ class InstrumentProfile(Model):
     line_inputs: tuple[str, ...] = ()
     link: Link
     sampling: Sampling
+    ranging: Literal["fixed", "automatic"] = "fixed"
+    auto_off_s: Positive | None = None
+    needs: Platform | None = None
     range: tuple[Range, ...] = Field(min_length=1)
+    input: tuple[InputLimit, ...] = ()
     load: LoadRating | None = None
     supply: SupplyRating | None = None
     scpi: ScpiProfile | None = None
@@ -145,3 +191,9 @@ class InstrumentProfile(Model):
             if magnitude <= item.full_scale * item.over_range_factor:
                 return item
         return None
+
+    def input_for(self, quantity: str, full_scale: float) -> InputLimit | None:
+        """Get the terminals that a range uses, None where nothing is known of them."""
+        known = [item for item in self.input if item.quantity == quantity]
+        enough = [item for item in known if item.limit >= full_scale]
+        return min(enough or known, key=lambda item: item.limit, default=None)

@@ -12,6 +12,14 @@ from powerlab.terms import Averaging
 
 Findings = Iterator[tuple[str, str]]
 
+SHARED_USB_IDS = {
+    "0403:6001": "FTDI's serial converter",
+    "067B:2303": "Prolific's serial converter",
+    "10C4:EA60": "Silicon Labs' serial converter",
+    "1A86:7523": "WCH's serial converter",
+}
+"""Of converters that are built into many products (the USB ID Repository, linux-usb.org)."""
+
 # An aperture that differs from the interval by more does not fill it.
 _BOXCAR_TOLERANCE = 0.01
 # A series drop above this is no shunt of a meter but a mistaken unit.
@@ -34,13 +42,46 @@ def instrument_rules(profile: InstrumentProfile) -> Findings:
             yield f"range[{index + 1}].{key}", message
     for quantity in sorted({item.quantity for item in profile.range}):
         yield from _ladder_rules(profile, quantity)
+    yield from _input_rules(profile)
     yield from _sampling_rules(profile)
     yield from _rating_rules(profile)
     yield from scpi_rules(profile)
-    if profile.link.baud is not None and profile.link.baud <= 0:
+    yield from _link_rules(profile)
+
+
+def _link_rules(profile: InstrumentProfile) -> Findings:
+    link = profile.link
+    if link.baud is not None and link.baud <= 0:
         yield "link.baud", "must be above 0"
-    if not profile.link.example.strip():
+    if not link.example.strip():
         yield "link.example", "must show a resource string"
+    elif not link.takes(link.example):
+        yield "link.example", f"{link.example!r} is no resource of kind {' or '.join(link.kinds)}"
+    for usb_id, count in Counter(link.usb_ids).items():
+        if count > 1:
+            yield "link.usb_ids", f"{usb_id} is named twice"
+        if usb_id in SHARED_USB_IDS:
+            yield (
+                "link.usb_ids",
+                f"{usb_id} is {SHARED_USB_IDS[usb_id]}, which any product may have",
+            )
+
+
+def _input_rules(profile: InstrumentProfile) -> Findings:
+    """Check what is said of the terminals against the ranges that use them."""
+    for index, item in enumerate(profile.input):
+        key = f"input[{index + 1}]"
+        ranges = profile.ranges(item.quantity)
+        if not ranges and item.quantity == "current":
+            yield f"{key}.quantity", f"no range of {item.quantity} uses them"
+        elif ranges and item.limit < ranges[0].full_scale:
+            yield f"{key}.limit", f"is below every {item.quantity} range"
+    for quantity in ("current", "voltage"):
+        known = [item.limit for item in profile.input if item.quantity == quantity]
+        ranges = profile.ranges(quantity)
+        if known and ranges and max(known) < ranges[-1].full_scale:
+            key = f"{quantity} {ranges[-1].full_scale:g}"
+            yield "input", f"no terminals carry the range {key}"
 
 
 def _line_rules(profile: InstrumentProfile) -> Findings:
@@ -58,14 +99,7 @@ def _line_rules(profile: InstrumentProfile) -> Findings:
 
 
 def _range_rules(item: Range) -> Findings:
-    if item.gain_percent == 0 and item.offset_percent == 0:
-        yield "gain_percent", "gain and offset limits are both 0: no meter is exact"
-    for key in ("gain_percent", "offset_percent", "curvature_percent"):
-        if getattr(item, key) > _LIMIT_MOST_PERCENT:
-            yield key, f"{getattr(item, key):g} % is no limit of a meter; is it in percent?"
-    if item.temperature_percent_per_k > _TEMPERATURE_MOST_PERCENT:
-        key = "temperature_percent_per_k"
-        yield key, f"{item.temperature_percent_per_k:g} % for each kelvin is no meter"
+    yield from _limit_rules(item)
     if item.over_range_factor < 1:
         yield "over_range_factor", "must be at least 1"
     if item.resolution >= item.full_scale / 10:
@@ -76,6 +110,20 @@ def _range_rules(item: Range) -> Findings:
         yield "burden_voltage_v", "a voltage input has no series drop"
     if item.burden_voltage_v > _BURDEN_MOST_V:
         yield "burden_voltage_v", f"{item.burden_voltage_v:g} V is no burden of a meter"
+
+
+def _limit_rules(item: Range) -> Findings:
+    """Check the specified limit: a figure of a meter, in percent."""
+    if item.gain_percent == 0 and item.offset_percent == 0:
+        yield "gain_percent", "gain and offset limits are both 0: no meter is exact"
+    elif item.estimated and item.gain_percent == 0:
+        yield "gain_percent", "an estimate of 0 is none: give a limit that is wide enough"
+    for key in ("gain_percent", "offset_percent", "curvature_percent"):
+        if getattr(item, key) > _LIMIT_MOST_PERCENT:
+            yield key, f"{getattr(item, key):g} % is no limit of a meter; is it in percent?"
+    if item.temperature_percent_per_k > _TEMPERATURE_MOST_PERCENT:
+        key = "temperature_percent_per_k"
+        yield key, f"{item.temperature_percent_per_k:g} % for each kelvin is no meter"
 
 
 def _ladder_rules(profile: InstrumentProfile, quantity: str) -> Findings:

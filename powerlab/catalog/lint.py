@@ -19,9 +19,11 @@ from powerlab.catalog.facts import Model, Quantified, Sourced
 from powerlab.catalog.instrument_rules import instrument_rules
 from powerlab.catalog.layers import Catalog, read_catalog
 from powerlab.catalog.lookup import nearest
+from powerlab.catalog.measuring_points import measuring_points
+from powerlab.catalog.protocol_preset import ProtocolPreset
 from powerlab.catalog.reading import dotted
-from powerlab.catalog.workload_profile import COMMAND, FORMATS, ProtocolPreset, WorkloadProfile
-from powerlab.errors import Problem
+from powerlab.catalog.workload_profile import COMMAND, FORMATS, WorkloadProfile
+from powerlab.errors import ConfigError, Problem
 
 Findings = Iterator[tuple[str, str]]
 M = TypeVar("M", bound=Model)
@@ -121,10 +123,19 @@ def _bench_rules(bench: Bench, catalog: Catalog) -> Findings:
     measured = {quantity for meter in bench.meter for quantity in meter.measures}
     if not measured & {"current", "power"}:
         yield "meter", "no meter reads current or power"
+    else:
+        yield from _point_rules(bench)
     if bench.line and not any(meter.line_input for meter in bench.meter):
         yield "line", "is wired to no meter: name the input of one as its line_input"
     if bench.supply is not None:
         yield from _supply_rules(bench.supply)
+
+
+def _point_rules(bench: Bench) -> Findings:
+    try:
+        measuring_points(bench)
+    except ConfigError as error:
+        yield "meter", error.message
 
 
 def _meter_rules(bench: Bench, meter: BenchMeter, catalog: Catalog) -> Findings:

@@ -11,11 +11,15 @@ from typing import Any
 
 import click
 
+from powerlab.bench_check import check_bench
 from powerlab.catalog.bench_profile import Bench, BenchMeter
 from powerlab.catalog.instrument_profile import InstrumentProfile
 from powerlab.catalog.lab_file import write_bench
 from powerlab.catalog.layers import LAB_FILE, Catalog, load_catalog, nearest_lab, read_lab_file
+from powerlab.catalog.measuring_points import measuring_points
+from powerlab.cli._bench_named import check_meters
 from powerlab.cli._bench_probe import Parts, Probe, probe, read_supply
+from powerlab.cli._bench_text import probe_text
 from powerlab.cli._output import check_output_file
 from powerlab.cli._resolve import choose_runtime, parse_ohm, parse_supply, split_meter
 from powerlab.errors import ConfigError, PowerlabError
@@ -60,9 +64,11 @@ def make_bench(options: BenchOptions, lab: Path | None, note: Note) -> str:
     name = options.name or device
     _check_place(place, name)
     bench = _describe(options, catalog, device)
+    check_meters(bench, catalog)
     parts = parts_of(catalog, bench, options.workload, options.runtime, options.seconds)
+    findings = check_bench(bench, parts.device, catalog.instruments, name)
     parts = _with_supply(parts, options, note)
-    done = probe(parts, note)
+    done = probe(parts, note, findings)
     path = write_bench(place, name, _with_serial(parts.bench, done))
     words = ["powerlab", "measure", "--device", device, "--bench", name]
     if choose_runtime(parts.device, parts.workload, None) != parts.runtime:
@@ -77,58 +83,17 @@ def make_bench(options: BenchOptions, lab: Path | None, note: Note) -> str:
 def parts_of(
     catalog: Catalog, bench: Bench, workload: str, runtime: str | None, seconds: float
 ) -> Parts:
-    """Get the profiles that a bench and a load name."""
+    """Get the profiles that a bench and a load name, at the bench's first measuring point."""
     device, load = catalog.device(bench.device), catalog.workload(workload)
+    point = measuring_points(bench)[0]
     return Parts(
-        bench=bench,
+        bench=point,
         device=device,
-        instrument=catalog.instrument(bench.meter[0].model),
+        instrument=catalog.instrument(point.meter[0].model),
         workload=load,
         runtime=choose_runtime(device, load, runtime),
         seconds=seconds,
     )
-
-
-def probe_document(name: str, done: Probe) -> dict[str, Any]:
-    """Get what a bench answered, for JSON."""
-    return {
-        "schema": "powerlab.bench-check/1",
-        "bench": name,
-        "board": done.board,
-        "meter": {
-            "model": done.identity.model,
-            "serial": done.identity.serial,
-            "firmware": done.identity.firmware,
-            "resource": done.identity.resource,
-            "emulated": done.identity.emulated,
-        },
-        "idle_w": done.idle_w,
-        "load_w": done.load_w,
-        "samples": done.samples,
-        "bad": done.bad,
-        "remarks": list(done.remarks),
-    }
-
-
-def probe_text(done: Probe) -> str:
-    """Get what a bench answered, as text."""
-    board, meter = done.board, done.identity
-    emulated = " (EMULATED)" if meter.emulated or board.get("emulated") else ""
-    lines = [
-        (
-            f"board  {board['hostname']}: {board['cpu']}, {board['machine']}, "
-            f"Python {board['python']}{emulated}"
-        ),
-        (
-            f"meter  {meter.manufacturer} {meter.name}, serial {meter.serial or 'not told'}, "
-            f"at {meter.resource}"
-        ),
-        f"idle   about {done.idle_w:.3g} W",
-        f"load   about {done.load_w:.3g} W",
-        f"read   {done.samples} samples, {done.bad} bad",
-        *(f"warning: {remark}" for remark in done.remarks),
-    ]
-    return "\n".join(lines)
 
 
 def _describe(options: BenchOptions, catalog: Catalog, device: str) -> Bench:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
@@ -13,6 +13,9 @@ import numpy as np
 
 from powerlab.acquire import Acquisition
 from powerlab.analysis.electrics import boundary_power, nominal_circuit
+from powerlab.analysis.judge_setup import setup_findings
+from powerlab.analysis.meter_check import Expected, MeterCheck, meter_checks, without_start
+from powerlab.bench_readings import rest_findings
 from powerlab.catalog.bench_profile import Bench, BenchSupply
 from powerlab.catalog.device_profile import DeviceProfile
 from powerlab.catalog.instrument_profile import InstrumentProfile
@@ -21,11 +24,14 @@ from powerlab.circumstances import meter_request, wiring
 from powerlab.devices.link import BoardLink
 from powerlab.devices.open import open_board
 from powerlab.errors import ConfigError
+from powerlab.findings import Finding
 from powerlab.instruments.contract import Meter, VoltageReader, open_meter
-from powerlab.recipes import build_workload, cache_dir
+from powerlab.recipes import build_workload, cache_dir, main_file
 from powerlab.records import MeterIdentity, MeterSetup, SampleBlock, SampleFlag
-from powerlab.session import MAIN_FILE
 from powerlab.units import now_ns
+
+LEAD_S = 2.0
+"""At the beginning of a stream, in which a polled meter finds its pace."""
 
 SETTLE_S = 1.0
 """A board's power is steady this long after its load began."""
@@ -50,7 +56,9 @@ class Probe:
     """What a set-up answered: board, meter, mean power [W] at idle and under load.
 
     The power is at the bench's boundary, corrected as in a result but without its uncertainty.
-    ``samples`` and ``bad`` count readings; ``remarks`` say what looks wrong.
+    ``samples`` and ``bad`` count readings; ``remarks`` say what looks wrong, ``findings`` what a
+    measurement on this set-up would have to live with, ``checks`` what the stream says of the
+    meter.
     """
 
     board: dict[str, Any]
@@ -61,6 +69,8 @@ class Probe:
     samples: int
     bad: int
     remarks: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
+    checks: tuple[MeterCheck, ...] = ()
 
 
 @dataclass
@@ -73,6 +83,9 @@ class _Levels:
         """Keep one block."""
         self.blocks.append(block)
 
+    def voltmeter_block(self, block: SampleBlock) -> None:
+        """Pass over a second meter: one is tried at a time."""
+
     def event(self, kind: str, payload: object) -> None:
         """Pass over events."""
 
@@ -84,10 +97,10 @@ class _Levels:
         return np.asarray(values[good].mean(axis=0)) if good.any() else values[:0].sum(axis=0) / 0.0
 
 
-def probe(parts: Parts, note: Callable[[str], None]) -> Probe:
+def probe(parts: Parts, note: Callable[[str], None], findings: Sequence[Finding] = ()) -> Probe:
     """Try a set-up: reach board and meter, read idle, then load.
 
-    Raises what opening and reading them raises.
+    ``findings`` are those known beforehand. Raises what opening and reading them raises.
     """
     with ExitStack() as stack:
         note(f"reaching the board at {parts.bench.host}")
@@ -95,7 +108,8 @@ def probe(parts: Parts, note: Callable[[str], None]) -> Probe:
         hello = board.hello()
         note(f"reaching the meter at {parts.bench.meter[0].resource}")
         meter = stack.enter_context(_meter(parts))
-        setup = meter.configure(meter_request(parts.device))
+        request = meter_request(parts.device)
+        setup = meter.configure(request)
         note("loading the model")
         load_model(board, parts)
         levels = _Levels()
@@ -109,9 +123,10 @@ def probe(parts: Parts, note: Callable[[str], None]) -> Probe:
             board.warm_up(parts.seconds)
             load_ns = now_ns()
             acquisition.wait_until(load_ns)
-            acquisition.finish()
+            trace = acquisition.finish()
     load = levels.mean(idle_ns + _settling_ns(parts), load_ns)
-    idle_w = power_w(levels.mean(begin_ns, idle_ns), load, setup, parts)
+    idle = levels.mean(begin_ns, idle_ns)
+    idle_w = power_w(idle, load, setup, parts)
     load_w = power_w(load, load, setup, parts)
     flags = np.concatenate([block.flags for block in levels.blocks])
     done = Probe(
@@ -123,8 +138,21 @@ def probe(parts: Parts, note: Callable[[str], None]) -> Probe:
         samples=len(flags),
         bad=int(np.count_nonzero(flags & int(BAD))),
         remarks=(),
+        findings=(
+            *findings,
+            *setup_findings(setup, request.line_frequency_hz),
+            *_at_rest(idle, setup, parts),
+        ),
+        checks=meter_checks(without_start(trace, LEAD_S), Expected()),
     )
     return replace(done, remarks=tuple(_remarks(done, parts)))
+
+
+def _at_rest(idle: np.ndarray, setup: MeterSetup, parts: Parts) -> tuple[Finding, ...]:
+    if "current" not in setup.channels:
+        return ()
+    idle_a = float(idle[setup.channels.index("current")])
+    return rest_findings(idle_a, setup, parts.bench, parts.device)
 
 
 def read_supply(parts: Parts, note: Callable[[str], None]) -> BenchSupply:
@@ -157,11 +185,11 @@ def load_model(board: BoardLink, parts: Parts) -> None:
     kind = parts.workload.formats[parts.runtime]
     files = build_workload(parts.workload, kind, cache_dir())
     command = parts.workload.command if parts.runtime == COMMAND else ()
-    board.load(files, main=MAIN_FILE[kind], runtime=parts.runtime, command=command)
+    board.load(files, main=main_file(files), runtime=parts.runtime, command=command)
 
 
 def _meter(parts: Parts) -> closing[Meter]:
-    return closing(open_meter(parts.instrument, parts.bench.meter[0]))
+    return closing(open_meter(parts.instrument, parts.bench.meter[0], parts.bench))
 
 
 def _settling_ns(parts: Parts) -> int:

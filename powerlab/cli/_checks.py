@@ -35,8 +35,8 @@ class Check:
     advice: str = ""
 
 
-def all_checks(root: Path) -> list[Check]:
-    """Look at everything; ``root`` is where runs go."""
+def all_checks(root: Path, lab: Path | None = None) -> list[Check]:
+    """Look at everything; ``root`` is where runs go, ``lab`` the one that was named."""
     return [
         check_python(),
         check_packages(),
@@ -46,6 +46,7 @@ def all_checks(root: Path) -> list[Check]:
         *check_fonts(),
         *check_runtimes(),
         check_serial(),
+        check_usb(lab),
         check_disk(root),
     ]
 
@@ -153,6 +154,23 @@ def check_serial() -> Check:
         return Check("serial ports", OK, f"in the group {wanted}")
     advice = f"for a meter on a serial port: sudo usermod -aG {wanted} $USER, then log in again"
     return Check("serial ports", OPTIONAL, f"not in the group {wanted}", advice)
+
+
+def check_usb(lab: Path | None) -> Check:
+    """Look at the meters plugged in by USB, and at what is in their way; none is opened."""
+    from powerlab.catalog.layers import lab_layers, read_catalog  # noqa: PLC0415
+    from powerlab.cli import _scan  # noqa: PLC0415
+
+    catalog, _ = read_catalog(lab_layers(lab))  # a file with problems is no reason to stop here
+    found = _scan.scan(catalog, _scan.PLACES)
+    names = ", ".join(match.profiles[0].id for match in found.matches)
+    held = [match.profiles[0].id for match in found.matches if match.obstacles]
+    if held:
+        advice = "`powerlab instruments scan` says what is in the way, and how to mend it"
+        return Check(
+            "USB meters", OPTIONAL, f"something is in the way of {', '.join(held)}", advice
+        )
+    return Check("USB meters", OK, names or "none is plugged in")
 
 
 def check_disk(root: Path) -> Check:

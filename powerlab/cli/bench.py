@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import click
 
 from powerlab.cli._options import is_quiet, json_option, lab_option
+
+METER_FAILED = 4
 
 seconds_option = click.option(
     "--seconds",
@@ -55,36 +58,84 @@ def init(lab: Path | None, **options: Any) -> None:
 
 
 @command.command()
-@click.argument("name")
+@click.argument("name", required=False)
+@click.option("--dry-run", is_flag=True, help="Only what the files tell: nothing is reached.")
 @click.option("--workload", default="seed-cnn", show_default=True, metavar="ID", help="The load.")
 @click.option("--runtime", metavar="ID", help="The runtime that makes the load.")
 @seconds_option
 @lab_option
 @json_option
 def check(
-    name: str,
+    name: str | None,
     *,
+    dry_run: bool,
     workload: str,
     runtime: str | None,
     seconds: float,
     lab: Path | None,
     as_json: bool,
-) -> None:
-    """Test the bench NAME: reach its board and its meter, read idle and load."""
+) -> int:
+    """Check the bench NAME: whether it is safe, whether board and meter answer, what is wrong.
+
+    NAME may be left out where there is one bench. First the files: volts and amperes against
+    the meter's ranges and fuse, what its burden and the leads leave the board. What is unsafe
+    ends it with exit code 3 before anything is reached. Then idle and load are read, and every
+    other meter of the bench; exit code 4 says that a meter failed its checks.
+    """
+    from powerlab.bench_check import check_bench  # noqa: PLC0415
     from powerlab.catalog.layers import load_catalog  # noqa: PLC0415
-    from powerlab.cli._bench_init import parts_of, probe_document, probe_text  # noqa: PLC0415
+    from powerlab.cli._bench_init import parts_of  # noqa: PLC0415
+    from powerlab.cli._bench_meters import try_others  # noqa: PLC0415
+    from powerlab.cli._bench_named import check_meters  # noqa: PLC0415
     from powerlab.cli._bench_probe import probe  # noqa: PLC0415
+    from powerlab.cli._bench_text import (  # noqa: PLC0415
+        any_failed,
+        dry_document,
+        dry_text,
+        probe_document,
+        probe_text,
+    )
     from powerlab.cli._output import print_json  # noqa: PLC0415
     from powerlab.cli._progress import open_view  # noqa: PLC0415
     from powerlab.cli._resolve import named_bench  # noqa: PLC0415
 
     catalog = load_catalog(lab)
-    parts = parts_of(catalog, named_bench(catalog, name), workload, runtime, seconds)
-    done = probe(parts, open_view(quiet=is_quiet()).note)
-    if as_json:
-        print_json(probe_document(name, done))
+    chosen = name or only_bench(catalog.benches)
+    bench = named_bench(catalog, chosen)
+    check_meters(bench, catalog)
+    findings = check_bench(bench, catalog.device(bench.device), catalog.instruments, chosen)
+    failed = False
+    if dry_run:
+        document, text = dry_document(chosen, findings), dry_text(findings)
     else:
-        click.echo(probe_text(done))
+        parts = parts_of(catalog, bench, workload, runtime, seconds)
+        note = open_view(quiet=is_quiet()).note
+        done = probe(parts, note, findings)
+        others = try_others(bench, parts.device, catalog.instruments, seconds, note)
+        document, text = probe_document(chosen, done, others), probe_text(done, others)
+        failed = any_failed(done, others)
+    if as_json:
+        print_json(document)
+    else:
+        click.echo(text)
+    return METER_FAILED if failed else 0
+
+
+def only_bench(names: Collection[str]) -> str:
+    """Get the name of the one bench there is. Raises ConfigError where it is not one."""
+    from powerlab.errors import ConfigError  # noqa: PLC0415
+
+    if len(names) == 1:
+        return next(iter(names))
+    if names:
+        raise ConfigError(
+            f"there are {len(names)} benches: {', '.join(names)}",
+            hint=f"name one: powerlab bench check {next(iter(names))}",
+        )
+    raise ConfigError(
+        "no powerlab.toml in reach describes a bench",
+        hint="`powerlab bench init` makes one; --lab DIR names a lab elsewhere",
+    )
 
 
 @command.command("list")

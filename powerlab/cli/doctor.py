@@ -15,7 +15,7 @@ EXIT_CODE = 3
 @lab_option
 @json_option
 def command(lab: Path | None, as_json: bool) -> int:  # noqa: FBT001 - click passes flags by name
-    """Check Python, packages, ssh, Pango, fonts, runtimes, permissions and disk space.
+    """Check Python, packages, ssh, Pango, fonts, runtimes, permissions, meters and disk space.
 
     Exit code 3 says that something needed is missing; what is only useful does not count.
     """
@@ -23,7 +23,7 @@ def command(lab: Path | None, as_json: bool) -> int:  # noqa: FBT001 - click pas
     from powerlab.cli._output import print_json, print_table  # noqa: PLC0415
     from powerlab.store.archive import run_root  # noqa: PLC0415
 
-    checks = all_checks(run_root(lab))
+    checks = all_checks(run_root(lab), lab)
     if as_json:
         found = [
             {
