@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from powerlab.cli._style import columns, folded
+from powerlab.cli._summary import counted
 from powerlab.errors import ConfigError, InvalidMeasurement
 from powerlab.evidence.audit import Audit
 from powerlab.evidence.contract import Claim
@@ -16,8 +17,8 @@ from powerlab.units import NS_PER_S, with_uncertainty
 MOST_CLAIMS = 12
 BUDGET_LINES = 4
 
-_PLAIN = {"mJ": (1e-3, "J"), "uJ": (1e-6, "J"), "kWh": (3.6e6, "J")}
-"""Units that have a prefix already, in those that are given one."""
+_AS_PUBLISHED = frozenset({"mJ", "uJ", "kWh", "W min"})
+"""Units that are given no prefix: the figure stands in the published one."""
 
 _ORDER = {Severity.BLOCKING: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
@@ -45,8 +46,8 @@ def table_text(audits: Sequence[Audit]) -> str:
     agreeing = sum(bool(claim.agrees) for claim in published)
     invalid = sum(not done.valid for done in audits)
     blocks.append(
-        f"{len(audits)} runs: {agreeing} of {len(published)} published figures agree with their "
-        f"own rule; {invalid} not valid."
+        f"{counted(len(audits), 'run')}: {agreeing} of {len(published)} published figures "
+        f"agree with their own rule; {invalid} not valid."
     )
     return folded("\n\n".join(blocks), columns())
 
@@ -107,12 +108,14 @@ def _figures(done: Audit, most: int = MOST_CLAIMS) -> Iterator[str]:
     if item is not None:
         what = claims[0].quantity if claims else item.name.replace("_", " ")
         text = f"by powerlab's method: {what} "
-        scale, unit = _PLAIN.get(item.unit, (1.0, item.unit))
-        text += with_uncertainty(item.value * scale, item.expanded * scale, unit)
+        if item.unit in _AS_PUBLISHED:
+            text += f"{with_uncertainty(item.value, item.expanded, '')} {item.unit}"
+        else:
+            text += with_uncertainty(item.value, item.expanded, item.unit)
         if claims and math.isfinite(claims[0].value) and item.value:
             off = claims[0].value / item.value - 1
             inside = abs(claims[0].value - item.value) <= item.expanded
-            text += f"; the published rule is {off:+.3%} of it, "
+            text += f"; the published rule differs by {off:+.3%}, "
             text += "inside" if inside else "OUTSIDE"
             text += " the 95 % interval"
         yield text

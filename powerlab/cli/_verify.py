@@ -7,12 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from powerlab.catalog.layers import lab_layers
+from powerlab.cli._audit_report import rewrite_report
 from powerlab.cli._reporting import write_stored_report
 from powerlab.errors import ConfigError
 from powerlab.store.archive import find_run, run_root
 from powerlab.store.manifest import versions
 from powerlab.store.run_folder import RESULT
 from powerlab.store.verifiable import verifiable_files
+from powerlab.verify.audited import AUDIT, verify_audit
 from powerlab.verify.compare import ABSENT, Difference, Verification
 from powerlab.verify.pdf_file import PdfFile, read_pdf
 from powerlab.verify.procurement import DECISION, Redecided, verify_procurement
@@ -82,8 +84,10 @@ def _report(path: Path, pdf: PdfFile, kept: Mapping[str, bytes], lab: Path | Non
         )
     if RESULT in pdf.attachments:
         return verify_report(pdf, write_stored_report, kept)
+    if AUDIT in pdf.attachments:
+        return verify_audit(pdf, rewrite_report)
     raise ConfigError(
-        f"{path} attaches neither {RESULT} nor {DECISION}: it is no report of a run or procurement",
+        f"{path} attaches none of {RESULT}, {DECISION}, {AUDIT}: it is no report of powerlab",
         hint="give a report as powerlab wrote it; other programs may have dropped what it attaches",
     )
 

@@ -33,7 +33,7 @@ def verification_document(
         "outcome": found.outcome,
         "tolerance": RELATIVE,
         "checks": [to_plain(check) for check in found.checks],
-        "differences": [to_plain(item) for item in found.differences],
+        "differences": [_plain_difference(item) for item in found.differences],
         "unchecked": list(found.unchecked),
         "signature": None
         if signature is None
@@ -46,9 +46,22 @@ def verification_document(
     }
 
 
+def _plain_difference(item: Difference) -> dict[str, Any]:
+    """Get a difference for JSON; ``method`` stands there only where it may be one of that."""
+    plain = dict(to_plain(item))
+    if not item.method:
+        del plain["method"]
+    return plain
+
+
 def verification_text(path: Path, found: Verification, signature: Signature | None) -> str:
     """Get the verdict, what was checked, every difference, and what nothing was said of."""
-    names = {"run": "run", "report": "report of run", "procurement": "report of procurement"}
+    names = {
+        "run": "run",
+        "report": "report of run",
+        "procurement": "report of procurement",
+        "audit": "report of audit",
+    }
     lines = [f"{path}: {found.outcome} ({names[found.kind]} {found.subject})"]
     lines += [f"  checked: {check.name}: {check.told}" for check in found.checks]
     if found.differences:
@@ -65,7 +78,8 @@ def verification_text(path: Path, found: Verification, signature: Signature | No
 
 
 def _difference(item: Difference) -> str:
-    return f"  {item.key}: stored {_shown(item.stored)}, recomputed {_shown(item.recomputed)}"
+    mark = " (method)" if item.method else ""
+    return f"  {item.key}{mark}: stored {_shown(item.stored)}, recomputed {_shown(item.recomputed)}"
 
 
 def _shown(value: Any) -> str:

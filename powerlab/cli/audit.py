@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from powerlab.cli._language import language
 from powerlab.cli._options import json_option
 
 
@@ -23,8 +24,27 @@ from powerlab.cli._options import json_option
     metavar="FILE.toml",
     help="What the columns of a table are (format csv).",
 )
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE.pdf",
+    help="Write the audit as a PDF as well.",
+)
+@click.option(
+    "--lang",
+    type=click.Choice(["en", "zh"]),
+    callback=language,
+    help="Language of the report (default: the locale's, else en).",
+)
 @json_option
-def command(path: Path, form: str | None, mapping: Path | None, as_json: bool) -> None:  # noqa: FBT001
+def command(  # noqa: PLR0917
+    path: Path,
+    form: str | None,
+    mapping: Path | None,
+    report: Path | None,
+    lang: str,
+    as_json: bool,  # noqa: FBT001 - click passes flags by name
+) -> None:
     """Recompute the evidence at PATH: a file, a run, or a folder with all runs below it.
 
     Every figure is recomputed by the publisher's own rule, which must give the published one,
@@ -41,7 +61,16 @@ def command(path: Path, form: str | None, mapping: Path | None, as_json: bool) -
     from powerlab.evidence.audit import audit  # noqa: PLC0415
     from powerlab.evidence.document import document  # noqa: PLC0415
 
+    if report is not None:
+        from powerlab.cli._reporting import check_report  # noqa: PLC0415
+
+        check_report(report, lang)
     read = audit(path, form, mapping)
+    if report is not None:
+        from powerlab.cli._audit_report import write_report  # noqa: PLC0415
+
+        write_report(read, path, report, lang)
+        click.echo(report, err=True)
     if as_json:
         documents = [document(each) for each in read.audits]
         print_json(documents[0] if len(documents) == 1 else documents)

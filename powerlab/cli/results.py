@@ -92,8 +92,9 @@ def compare(
 ) -> None:
     """Compare RUNS with the first of them, quantity by quantity.
 
-    A ratio whose 95 % interval holds 1 is a tie. Emulated runs of different devices are
-    set side by side and not ranked. With --plan the options of a procurement are compared by
+    A ratio whose 95 % interval holds 1 is a tie. Emulated runs of different devices, runs that
+    are not valid, and those of different workloads or boundaries are set side by side and not
+    ranked. With --plan the options of a procurement are compared by
     what they cost, as in its report.
     """
     from powerlab.cli._compare import comparison, comparison_text  # noqa: PLC0415
@@ -123,12 +124,25 @@ def compare(
     type=click.Path(path_type=Path),
     required=True,
     metavar="FILE",
-    help="Where the table goes: .csv, .parquet, .md or .xlsx.",
+    help="Where the table goes: .csv, .parquet, .md or .xlsx; samples also .jls.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["jls", "parquet", "csv"]),
+    help="Write the samples of one RUN in this format, in place of the quantities.",
 )
 @plan_option
 @lab_option
-def export(runs: tuple[str, ...], output: Path, plan: Path | None, lab: Path | None) -> None:
-    """Write the quantities of RUNS as a table, or with --plan the options of a procurement."""
+def export(
+    runs: tuple[str, ...], output: Path, form: str | None, plan: Path | None, lab: Path | None
+) -> None:
+    """Write the quantities of RUNS as a table, or with --plan the options of a procurement.
+
+    With --format the readings of one RUN are written instead, for other programs to compute
+    from: their instants on the host's clock and in UTC, units in the names of the columns. JLS
+    is the format of Joulescope's viewer.
+    """
     from powerlab.cli._export import (  # noqa: PLC0415
         check_table,
         export_options,
@@ -137,6 +151,14 @@ def export(runs: tuple[str, ...], output: Path, plan: Path | None, lab: Path | N
     from powerlab.cli._runs import results_of  # noqa: PLC0415
     from powerlab.store.archive import run_root  # noqa: PLC0415
 
+    if form is not None or output.suffix.lower() == ".jls":
+        if plan is not None or len(runs) != 1:
+            raise click.UsageError("The samples are those of one RUN; give one, without --plan.")
+        from powerlab.cli._export_samples import export_samples  # noqa: PLC0415
+
+        export_samples(runs[0], output, form, run_root(lab))
+        click.echo(output)
+        return
     check_table(output)
     if plan is not None:
         from powerlab.cli._decision_json import option_rows  # noqa: PLC0415

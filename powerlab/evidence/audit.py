@@ -12,7 +12,8 @@ from typing import Any
 from powerlab.errors import ConfigError, SetupError
 from powerlab.evidence.checks import check
 from powerlab.evidence.contract import GROUP, Evidence, Reader
-from powerlab.evidence.mapped_csv import read_mapped
+from powerlab.evidence.files import damaged
+from powerlab.evidence.mapped_csv import MappedCsv, described, maps_columns, read_mapped
 from powerlab.evidence.reckoning import Reckoned, reckon
 from powerlab.findings import Finding, Severity
 from powerlab.records import Quantity
@@ -84,18 +85,18 @@ def evidence_at(
     """Read what is at a path, or all that is below it, and tell which of that is damaged."""
     if not path.exists():
         raise ConfigError(f"there is no {path}", hint="check the path")
-    if mapping is not None:
-        return [read_mapped(path, mapping)], []
     known = readers()
+    if mapping is not None:
+        return _mapped(path, mapping, form, known), []
     if form is not None:
         if form not in known:
             raise ConfigError(
                 f"there is no format {form!r}", hint=f"known: {', '.join(sorted(known))}"
             )
-        return list(known[form].read(path)), []
+        return list(_read(known[form], path)), []
     reader = _recognised(path, known.values())
     if reader is not None:
-        return list(reader.read(path)), []
+        return list(_read(reader, path)), []
     if not path.is_dir():
         raise ConfigError(
             f"{path}: its format is not recognised",
@@ -113,12 +114,41 @@ def evidence_at(
     return found, failed
 
 
+def _mapped(
+    path: Path, mapping: Path, form: str | None, known: dict[str, Reader]
+) -> list[Evidence]:
+    """Read a table by a mapping of its columns, or a known format with what one adds to it."""
+    reader = known.get(form or "") or (None if path.is_dir() else _recognised(path, known.values()))
+    if reader is None or reader.name == MappedCsv.name or maps_columns(mapping):
+        return [read_mapped(path, mapping)]
+    return list(_with_readings(described(path, mapping, reader)))
+
+
+def _read(reader: Reader, path: Path) -> tuple[Evidence, ...]:
+    """Read what is of a format, with ``NAME.SUFFIX.toml`` beside it where there is one."""
+    beside = path.with_name(f"{path.name}.toml")
+    if reader.name == MappedCsv.name or not path.is_file() or not beside.is_file():
+        return _with_readings(reader.read(path))
+    return _with_readings(described(path, beside, reader))
+
+
+def _with_readings(found: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+    """Raise ConfigError for traces without a usable reading, and for a window of no length."""
+    for each in found:
+        if each.traces and not any(len(trace.power.power_w) for trace in each.traces):
+            raise damaged(each.path, "holds no usable reading of power")
+        for number, span in enumerate(each.windows, start=1):
+            if span.stop_ns <= span.start_ns:
+                raise damaged(each.path, f"its window {number} does not end after it begins")
+    return found
+
+
 def _walked(path: Path, known: Any) -> tuple[list[Evidence], list[ConfigError]]:
     found: list[Evidence] = []
     failed: list[ConfigError] = []
     for place, reader in _below(path, list(known), 0):
         try:
-            found.extend(reader.read(place))
+            found.extend(_read(reader, place))
         except ConfigError as error:
             failed.append(error)
     return found, failed

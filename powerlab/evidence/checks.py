@@ -58,7 +58,13 @@ def _claims(evidence: Evidence, done: Reckoned) -> Iterator[Finding]:
             f"{claim.quantity}: published {claim.published!r} {claim.unit}, its own rule gives "
             f"{claim.value!r} ({off:+.3%})",
             "ask the publisher which data and which rule the figure rests on",
-            {"published": claim.published or 0.0, "recomputed": claim.value},
+            {
+                "quantity": claim.quantity,
+                "unit": claim.unit,
+                "published": claim.published or 0.0,
+                "recomputed": claim.value,
+                "relative": off,
+            },
         )
     for claim in evidence.claims:
         if claim.agrees and claim.rule.endswith("sentinels averaged in"):
@@ -67,6 +73,7 @@ def _claims(evidence: Evidence, done: Reckoned) -> Iterator[Finding]:
                 Severity.WARNING,
                 f"{claim.quantity}: the published figure averages the meter's error codes in",
                 "take the figure recomputed without them",
+                {"quantity": claim.quantity},
             )
         elif claim.agrees and claim.rule.endswith("line by line"):
             yield Finding(
@@ -74,6 +81,7 @@ def _claims(evidence: Evidence, done: Reckoned) -> Iterator[Finding]:
                 Severity.WARNING,
                 f"{claim.quantity}: the published figure adds analysers line by line",
                 "take the figure recomputed by time",
+                {"quantity": claim.quantity},
             )
 
 
@@ -96,7 +104,7 @@ def _unusable(evidence: Evidence) -> Iterator[Finding]:
             "them in the windows",
             "they are left out here and their time is filled from both sides; find out why the "
             "meter failed",
-            {"readings": len(stamps), "inside": inside, "share": share},
+            {"trace": trace.name, "readings": len(stamps), "inside": inside, "share": share},
         )
 
 
@@ -113,14 +121,15 @@ def _gaps(done: Reckoned) -> Iterator[Finding]:
         f"no sample covers {total_s:.3g} s of the windows (most in one window: {longest:.3g} s), "
         f"worth {total_j:.3g} J, {share:.2%} of the energy",
         "the gaps are filled from both sides and their swing is in the uncertainty",
-        {"gap_s": total_s, "gap_j": total_j},
+        {"gap_s": total_s, "longest_s": longest, "gap_j": total_j, "share": share},
     )
 
 
 def _clock(evidence: Evidence, done: Reckoned) -> Iterator[Finding]:
     worst = clock_offset(evidence.clocks)
     if worst is None:
-        if evidence.windows and evidence.timebase and len(evidence.clocks) == 0 and done.step_w:
+        two_clocks = bool(evidence.windows and evidence.timebase) and not evidence.triggered
+        if two_clocks and len(evidence.clocks) == 0 and done.step_w:
             yield Finding(
                 "clock-offset-unknown",
                 Severity.INFO,
@@ -140,7 +149,14 @@ def _clock(evidence: Evidence, done: Reckoned) -> Iterator[Finding]:
         f"(± {(worst.high_s - worst.low_s) / 2 * 1e3:.2f} ms, {worst.source}), worth "
         f"{worth_j:.3g} J or {share:.2g} of the energy",
         "the rule of the publisher does not correct it; here it is in the uncertainty",
-        {"offset_s": worst.middle_s, "worth_j": worth_j, "share": share},
+        {
+            "offset_s": worst.middle_s,
+            "offset_ms": worst.middle_s * 1e3,
+            "half_ms": (worst.high_s - worst.low_s) / 2 * 1e3,
+            "source": worst.source,
+            "worth_j": worth_j,
+            "share": share,
+        },
     )
 
 
@@ -157,7 +173,7 @@ def _period(evidence: Evidence) -> Iterator[Finding]:
             f"a sample stands for {interval_s:.3g} s, and the shortest window lasts "
             f"{shortest:.3g} s: single windows hold {shortest / interval_s:.2g} samples",
             "only the whole of many windows has a figure; measure longer windows or sample faster",
-            {"interval_s": interval_s, "window_s": shortest},
+            {"interval_s": interval_s, "window_s": shortest, "samples": shortest / interval_s},
         )
 
 
@@ -169,14 +185,15 @@ def _meter(evidence: Evidence) -> Iterator[Finding]:
             Severity.WARNING,
             f"no date of a calibration is stated for {meter.model or 'the meter'}",
             "ask for the certificate: its limits hold for a meter that was calibrated in time",
+            {"meter": meter.model},
         )
     if meter.assumed:
         yield Finding(
             "accuracy-assumed",
             Severity.WARNING,
-            f"{meter.model or 'the meter'}: {meter.source}",
+            f"{meter.model or 'the meter'}: its limits are assumed: {meter.source}",
             "state the data sheet's limits of this meter",
-            {"gain_limit": meter.gain_limit},
+            {"meter": meter.model, "gain_limit": meter.gain_limit},
         )
 
 
@@ -190,7 +207,11 @@ def _factor(evidence: Evidence) -> Iterator[Finding]:
                 "phase weigh most",
                 "a meter of apparent power would be wrong by "
                 f"{1 / trace.power_factor:.1f} times here",
-                {"power_factor": trace.power_factor},
+                {
+                    "trace": trace.name,
+                    "power_factor": trace.power_factor,
+                    "factor": 1 / trace.power_factor,
+                },
             )
 
 
@@ -232,7 +253,7 @@ def _course(evidence: Evidence) -> Iterator[Finding]:
             Severity.WARNING if abs(change) > 10 * STEADY else Severity.INFO,
             f"{trace.name}: power changes by {change:+.2%} over the longest window",
             "the work was not in its steady state; warm up longer",
-            {"relative": change},
+            {"trace": trace.name, "relative": change},
         )
     values = trace.power.power_w[trace.power.inside(span.start_ns, span.stop_ns)]
     plain = float(values.std(ddof=1)) / math.sqrt(count)
@@ -243,7 +264,7 @@ def _course(evidence: Evidence) -> Iterator[Finding]:
             f"{trace.name}: samples hang together; the standard error of the mean power is "
             f"{error / plain:.1f} times s/sqrt(n), {error / mean:.2%}",
             "an error bar by s/sqrt(n) would be too small by that factor",
-            {"factor": error / plain},
+            {"trace": trace.name, "factor": error / plain, "relative": error / mean},
         )
 
 

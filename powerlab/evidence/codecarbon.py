@@ -81,7 +81,7 @@ def _evidence(path: Path, line: int, row: dict[str, str | None]) -> Evidence:
                     Severity.WARNING,
                     f"{part}: its power times the duration is {product / kwh:.2f} of its energy",
                     "the power is that of the last reading, not the mean",
-                    {"ratio": product / kwh},
+                    {"part": part, "ratio": product / kwh},
                 )
             )
     return Evidence(

@@ -128,7 +128,8 @@ class Evidence:
     NaN where the evidence holds no idle phase; ``latencies_s`` are by percentile;
     ``throughput_per_s`` is NaN unless the publisher states one. ``created`` is the instant of
     the recording as the files tell it. ``second_j`` is the energy per inference of an earlier run
-    of the same work in joule, NaN without one.
+    of the same work in joule, NaN without one. ``triggered`` says that the work itself marked the
+    windows at the meter: there is no other clock.
     """
 
     format: str
@@ -153,6 +154,7 @@ class Evidence:
     throughput_per_s: float = math.nan
     second_j: float = math.nan
     created: str = ""
+    triggered: bool = False
 
 
 class Reader(Protocol):

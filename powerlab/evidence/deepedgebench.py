@@ -24,6 +24,9 @@ from powerlab.terms import Averaging, Boundary
 
 LOG, LABELS = b"serial_data", b"label_data"
 PUBLISHED = "published_results.json"
+MOST_DIGITS = 10
+"""Of the seconds of an instant: their nanoseconds fit an int64."""
+
 LATENCY_S = 0.25
 """The stamp is taken before the slow serial read: a sample is later by up to one read."""
 
@@ -114,9 +117,11 @@ def _exact_ns(text: str, path: Path, line: int) -> int:
     """Get decimal seconds as whole nanoseconds, without a float between."""
     whole, _, rest = text.partition(".")
     try:
-        return int(whole) * 1_000_000_000 + int((rest + "0" * 9)[:9])
-    except ValueError as error:
-        raise damaged(path, f"the time is {text[:40]!r}", line=line) from error
+        if len(whole) <= MOST_DIGITS:
+            return int(whole) * 1_000_000_000 + int((rest + "0" * 9)[:9])
+    except ValueError:
+        pass
+    raise damaged(path, f"the time is {text[:40]!r}, no second of the epoch", line=line)
 
 
 def _read_labels(path: Path) -> _Labels:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from powerlab.evidence.contract import Evidence, MeterFacts, Trace
 from powerlab.evidence.files import damaged
-from powerlab.evidence.recording import recording
+from powerlab.evidence.recording import MEAN_TAKEN, recording
 from powerlab.evidence.samples import trace
 from powerlab.evidence.tables import Header, header_of, read_rows, seconds_ns
 
@@ -91,6 +91,7 @@ def _evidence(path: Path, header: Header) -> Evidence:
         timebase="as the instrument stamped it",
         assumptions=(
             "watts, volts and amperes, as devlib documents its channels",
+            MEAN_TAKEN,
             *((f"{len(used)} sites are added",) if len(used) > 1 else ()),
             *assumed,
         ),

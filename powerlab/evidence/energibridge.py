@@ -33,6 +33,9 @@ METER = MeterFacts(
     expects_calibration=False,
 )
 
+EARLIEST_MS, LATEST_MS = 9e11, 4e12
+"""The years 1998 to 2096: what a time without a unit must lie in to be one in milliseconds."""
+
 _COUNTER = re.compile(r"(package|pkg|psys|dram|gpu|system|cpu)_?\w*energy|energy_(uj|j)\b")
 _INSIDE = re.compile(r"\b(pp0|pp1|core|uncore)_?\w*energy")
 
@@ -86,6 +89,12 @@ def _counters(header: Header) -> list[Column]:
 def _evidence(path: Path, header: Header, time: Column, counters: list[Column]) -> Evidence:
     wanted = [time.index, *(each.index for each in counters)]
     rows = read_rows(path, header, wanted, last=tuple(range(len(wanted))))
+    if time.name == "time" and not EARLIEST_MS < float(np.nanmedian(rows.values[0])) < LATEST_MS:
+        raise damaged(
+            path,
+            f"Time states no unit and {rows.values[0][0]:g} is no millisecond of the epoch",
+            hint="say what the columns are in a mapping (docs/how-to/audit.md)",
+        )
     stamp_ns = seconds_ns(rows.values[0], time.scale)
     traces, claims = [], []
     found: list[Finding] = []
@@ -108,6 +117,11 @@ def _evidence(path: Path, header: Header, time: Column, counters: list[Column]) 
         boundary=Boundary.BOARD,
         assumptions=(
             "the boundary is the processor's package and memory, not the board",
+            *(
+                ("Time has no unit: milliseconds of the epoch are taken, as EnergiBridge has it",)
+                if time.name == "time"
+                else ()
+            ),
             *rows.assumed,
         ),
         findings=tuple(found),

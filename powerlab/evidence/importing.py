@@ -20,6 +20,7 @@ from powerlab.evidence.document import document
 from powerlab.evidence.files import damaged, sha256
 from powerlab.evidence.imported_capture import capture_of, slug
 from powerlab.evidence.reckoning import Reckoned, clock_offset, samples_inside
+from powerlab.evidence.recording import EMULATED
 from powerlab.findings import Finding, Severity
 from powerlab.records import (
     Capture,
@@ -60,10 +61,16 @@ class Imported:
 def import_evidence(done: Audit, root: Path, names: Names) -> Imported:
     """Make a run folder below ``root`` of one audited evidence, or find the one made before.
 
-    Raises ConfigError where nothing is counted in the evidence, SetupError where the folder
-    cannot be written.
+    Raises ConfigError where nothing is counted in the evidence or where it is an export of an
+    emulated run, SetupError where the folder cannot be written.
     """
     evidence = done.evidence
+    if any(each.code == EMULATED for each in evidence.findings):
+        raise damaged(
+            evidence.path,
+            "is exported from an EMULATED run, and would pass for a measurement as an imported one",
+            hint="`powerlab results list` shows the run that it comes from",
+        )
     if "energy_per_inference" not in done.reckoned.quantities:
         raise damaged(
             evidence.path,

@@ -30,7 +30,6 @@ READER = Logger(
         "power": ("power", 1.0),
         "energy": ("energy", 1.0),
     },
-    assumptions=("columns without a unit are in SI, as Joulescope documents them",),
 )
 
 

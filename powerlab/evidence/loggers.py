@@ -15,7 +15,13 @@ import numpy as np
 
 from powerlab.evidence.contract import Claim, Evidence, MeterFacts
 from powerlab.evidence.files import damaged
-from powerlab.evidence.recording import energy_claim, needs_voltage, recording
+from powerlab.evidence.recording import (
+    MEAN_TAKEN,
+    POINT_TAKEN,
+    energy_claim,
+    needs_voltage,
+    recording,
+)
 from powerlab.evidence.samples import trace
 from powerlab.evidence.tables import Column, Header, header_of, parse_column, read_rows, seconds_ns
 from powerlab.findings import Finding
@@ -39,7 +45,6 @@ class Logger:
     timebase: str
     fixed: Mapping[str, tuple[str, float]]
     averaging: Averaging = Averaging.BOXCAR
-    assumptions: tuple[str, ...] = ()
     energy: str = ""
     findings: tuple[Finding, ...] = ()
 
@@ -109,9 +114,24 @@ def _evidence(logger: Logger, path: Path, header: Header) -> Evidence:
         meter=logger.meter,
         timebase=logger.timebase,
         claims=claims,
-        assumptions=(*logger.assumptions, *rows.assumed),
+        assumptions=(
+            *_unstated(header, wanted),
+            MEAN_TAKEN if logger.averaging is Averaging.BOXCAR else POINT_TAKEN,
+            *rows.assumed,
+        ),
         findings=logger.findings,
     )
+
+
+def _unstated(header: Header, used: list[Column]) -> tuple[str, ...]:
+    """Say which columns state no unit and are taken in SI."""
+    names = [
+        each.name for each in used if not parse_column(each.index, header.names[each.index]).role
+    ]
+    if not names:
+        return ()
+    told = "columns that state no unit are taken in SI, as the maker documents them"
+    return (f"{told}; {', '.join(names)}",)
 
 
 def _first(columns: list[Column], role: str) -> Column | None:

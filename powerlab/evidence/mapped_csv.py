@@ -7,20 +7,24 @@ The mapping stands beside the table as ``TABLE.toml`` (``log.csv`` has ``log.csv
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from powerlab.errors import ConfigError
-from powerlab.evidence.contract import Evidence, MeterFacts, Span
-from powerlab.evidence.files import damaged, read_text
+from powerlab.evidence.contract import Evidence, MeterFacts, Reader, Span
+from powerlab.evidence.files import damaged, head, read_text
 from powerlab.evidence.ppk2 import Ppk2, read_with_voltage
-from powerlab.evidence.recording import recording
+from powerlab.evidence.recording import emulated_findings, recording
 from powerlab.evidence.samples import trace
 from powerlab.evidence.tables import Header, Rows, header_of, read_rows, seconds_ns
 from powerlab.records import FloatArray, Int64Array
 from powerlab.terms import Averaging, Boundary
+
+EVIDENCE = "evidence"
+"""The column in which powerlab's own tables of readings say whether they are emulated."""
 
 KEYS = {
     "schema", "columns", "units", "voltage_v", "rate_hz", "averaging", "boundary", "meter",
@@ -44,12 +48,7 @@ class MappedCsv:
     def recognises(self, path: Path) -> bool:
         """Tell whether a table has a mapping of powerlab beside it."""
         found = mapping_beside(path) if path.is_file() and path.suffix != ".toml" else None
-        if found is None:
-            return False
-        try:
-            return "columns" in tomllib.loads(found.read_text("utf-8", "replace"))
-        except (OSError, tomllib.TOMLDecodeError):
-            return False
+        return found is not None and maps_columns(found)
 
     def read(self, path: Path) -> tuple[Evidence, ...]:
         """Read a table by the mapping beside it."""
@@ -61,6 +60,14 @@ class MappedCsv:
                 hint=f"write {path.name}.toml, or name one with --mapping",
             )
         return (read_mapped(path, found),)
+
+
+def maps_columns(mapping: Path) -> bool:
+    """Tell whether a TOML file names columns of a table; never raises."""
+    try:
+        return "columns" in tomllib.loads(mapping.read_text("utf-8", "replace"))
+    except (OSError, tomllib.TOMLDecodeError):
+        return False
 
 
 def mapping_beside(path: Path) -> Path | None:
@@ -77,8 +84,6 @@ def read_mapped(path: Path, mapping: Path) -> Evidence:
     header = header_of(path)
     if header is None:
         raise damaged(path, "has no line with names of columns")
-    if "columns" not in told and "voltage_v" in told and Ppk2().recognises(path):
-        return read_with_voltage(path, _number(mapping, told, "voltage_v"))
     columns = _table(mapping, told, "columns")
     order = sorted(columns, key=lambda role: role != "time")  # the time comes first
     both = {"voltage", "current"} <= columns.keys() and "power" not in columns
@@ -103,13 +108,59 @@ def read_mapped(path: Path, mapping: Path) -> Evidence:
         (found,),
         meter=_meter(mapping, told),
         timebase="as the mapping says: " + ("a fixed rate" if "time" not in values else "stamps"),
-        windows=_windows(mapping, told, int(stamp_ns[0])),
+        windows=_windows(mapping, told, _first_ns(stamp_ns)),
         boundary=_choice(mapping, told, "boundary", Boundary),
         device=str(told.get("device", "")),
         workload=str(told.get("workload", "")),
         files=(path, mapping),
         assumptions=rows.assumed,
+        findings=emulated_findings(_told_evidence(path, header)),
     )
+
+
+def _told_evidence(path: Path, header: Header) -> str:
+    """Get what the first row of powerlab's own export says of its evidence, "" elsewhere."""
+    if EVIDENCE not in header.names:
+        return ""
+    rows = head(path).decode("utf-8", "replace").splitlines()[header.lines :]
+    fields = next((row.split(header.separator) for row in rows if row.strip()), [])
+    place = header.names.index(EVIDENCE)
+    return fields[place].strip().strip('"') if place < len(fields) else ""
+
+
+def described(path: Path, mapping: Path, reader: Reader) -> tuple[Evidence, ...]:
+    """Read a recording of a known format, and say of it what a mapping without columns says.
+
+    ``voltage_v`` is for one of current alone; windows, boundary, meter, device and workload
+    take the place of what the reader has. Raises ConfigError for any other key.
+    """
+    told = _mapping(mapping)
+    for key in ("columns", "units", "rate_hz", "averaging"):
+        if key in told:
+            raise _wrong(mapping, key, f"is for a table, and {path.name} is of {reader.title}")
+    if isinstance(reader, Ppk2) and "voltage_v" in told:
+        read: tuple[Evidence, ...] = (read_with_voltage(path, _number(mapping, told, "voltage_v")),)
+    else:
+        read = reader.read(path)
+    return tuple(_described(each, mapping, told) for each in read)
+
+
+def _described(evidence: Evidence, mapping: Path, told: dict[str, Any]) -> Evidence:
+    first = next((each.power for each in evidence.traces if len(each.power.power_w)), None)
+    changes: dict[str, Any] = {"files": (*evidence.files, mapping)}
+    if "window" in told and first is not None:
+        changes["windows"] = _windows(mapping, told, int(first.stop_ns[0]))
+        changes["findings"] = tuple(f for f in evidence.findings if f.code != "windows-missing")
+    if "boundary" in told:
+        changes["boundary"] = _choice(mapping, told, "boundary", Boundary)
+        kept = (each for each in evidence.assumptions if "boundary" not in each)
+        changes["assumptions"] = tuple(kept)
+    if "meter" in told:
+        changes["meter"] = _meter(mapping, told)
+    for key in ("device", "workload"):
+        if told.get(key):
+            changes[key] = str(told[key])
+    return replace(evidence, **changes)
 
 
 def _mapping(path: Path) -> dict[str, Any]:
@@ -159,7 +210,7 @@ def _scale(path: Path, role: str, units: dict[str, str]) -> float:
 
 def _number(path: Path, told: dict[str, Any], key: str) -> float:
     value = told.get(key)
-    if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < 1e18:
         raise _wrong(path, key, "must be a number above 0")
     return float(value)
 
@@ -208,16 +259,25 @@ def _meter(path: Path, told: dict[str, Any]) -> MeterFacts:
     )
 
 
+def _first_ns(stamp_ns: Int64Array) -> int:
+    """Get the first stamp, 0 where no reading has one."""
+    stamped = stamp_ns[stamp_ns > np.iinfo(np.int64).min]
+    return int(stamped[0]) if len(stamped) else 0
+
+
 def _windows(path: Path, told: dict[str, Any], origin_ns: int) -> tuple[Span, ...]:
     spans = []
-    for number, each in enumerate(told.get("window", []), start=1):
+    windows = told.get("window", [])
+    if not isinstance(windows, list):
+        raise _wrong(path, "window", "must be a list: write [[window]]")
+    for number, each in enumerate(windows, start=1):
         key = f"window {number}:"
         try:
             start, stop = float(each["start_s"]), float(each["stop_s"])
             count = float(each["inferences"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise _wrong(path, key, "needs start_s, stop_s and inferences") from error
-        if not (0 <= start < stop < 1e9 and count > 0):
+        if not (0 <= start < stop < 1e9 and 0 < count < 1e15):
             raise _wrong(path, key, "must stop after it starts and hold an inference")
         spans.append(Span(origin_ns + round(start * 1e9), origin_ns + round(stop * 1e9), count))
     return tuple(spans)

@@ -12,6 +12,9 @@ from powerlab.evidence.mlperf_spl import SplLog
 from powerlab.findings import Finding, Severity
 from powerlab.units import NS_PER_S
 
+LEAST_LOAD = 0.1
+"""Of the range: below it the limit of range outweighs that of reading five times and more."""
+
 LEAST_STEP_S = 1700.0
 """Clocks are put forward or back by half an hour at the least."""
 
@@ -30,6 +33,7 @@ def session_findings(
     yield from _zone(logs, shift_s)
     yield from _daemon(daemons)
     yield from _lengths(logs)
+    yield from _loads(detail, logs, daemons)
     for note in notes:
         yield Finding(
             "session-record-damaged", Severity.WARNING, note, "get the session's records anew"
@@ -44,6 +48,7 @@ def _result(detail: DetailLog, submitted: str) -> Iterator[Finding]:
             Severity.BLOCKING,
             f"LoadGen calls the run {detail.values.get('result_validity', 'erroneous')}: {why}",
             "a run that LoadGen rejects has no figure to publish",
+            {"verdict": str(detail.values.get("result_validity", "erroneous")), "why": why},
         )
     if submitted and detail.scenario and submitted != detail.scenario:
         yield Finding(
@@ -52,6 +57,7 @@ def _result(detail: DetailLog, submitted: str) -> Iterator[Finding]:
             f"submitted as {submitted}, run as {detail.scenario}: the figure is inferred",
             "a MultiStream figure that is inferred is 8 times that of SingleStream; it was not "
             "measured",
+            {"submitted": submitted, "run": detail.scenario},
         )
     if not detail.queries:
         yield Finding(
@@ -69,7 +75,7 @@ def _zone(logs: Sequence[SplLog], shift_s: int) -> Iterator[Finding]:
             Severity.WARNING,
             f"the clocks of LoadGen and PTDaemon are {shift_s / 3600:g} h apart by their zones",
             "powerlab joins them by the session's epoch stamps; the published rule compares texts",
-            {"shift_s": shift_s},
+            {"shift_s": shift_s, "shift_h": shift_s / 3600},
         )
     for log in logs:
         steps_s = np.diff(log.stamp_ns) / NS_PER_S
@@ -80,7 +86,7 @@ def _zone(logs: Sequence[SplLog], shift_s: int) -> Iterator[Finding]:
                 Severity.BLOCKING,
                 f"{log.path.name}: the clock jumps by {jumps[0] / 3600:+.2f} h between two samples",
                 "the log is in local time over a change to or from summer time; use UTC",
-                {"jump_s": float(jumps[0])},
+                {"log": log.path.name, "jump_s": float(jumps[0]), "jump_h": float(jumps[0]) / 3600},
             )
 
 
@@ -105,6 +111,32 @@ def _daemon(daemons: Sequence[DaemonLog]) -> Iterator[Finding]:
             )
 
 
+def _loads(
+    detail: DetailLog, logs: Sequence[SplLog], daemons: Sequence[DaemonLog]
+) -> Iterator[Finding]:
+    """Say which analyser was far below its range, where logs and PTDaemons pair off."""
+    each = [part for log in logs for part in log.parts or (log,)]
+    if len(each) != len(daemons):
+        return
+    means = []
+    for log in each:
+        inside = (log.stamp_ns > detail.begin_ns) & (log.stamp_ns < detail.end_ns)
+        watts = log.watts[inside & (log.watts > 0)]
+        means.append(float(watts.mean()) if len(watts) else 0.0)
+    for log, daemon, mean_w in zip(each, daemons, means, strict=True):
+        range_w = daemon.volt_range * daemon.amp_range
+        load = mean_w / range_w if range_w else 1.0
+        if 0 < load < LEAST_LOAD:
+            yield Finding(
+                "load-factor",
+                Severity.INFO,
+                f"{log.name}: {mean_w / sum(means):.1%} of the power, and {load:.1%} of the range "
+                f"of its analyser ({daemon.volt_range:g} V x {daemon.amp_range:g} A)",
+                "the limit of range weighs most at so little load",
+                {"trace": log.name, "share": mean_w / sum(means), "load": load},
+            )
+
+
 def _lengths(logs: Sequence[SplLog]) -> Iterator[Finding]:
     counts = [len(log.stamp_ns) for log in logs]
     if len(set(counts)) > 1:
@@ -113,6 +145,7 @@ def _lengths(logs: Sequence[SplLog]) -> Iterator[Finding]:
             Severity.INFO,
             f"the {len(logs)} logs of samples hold {', '.join(map(str, counts))} lines",
             "they are joined by time here; adding them line by line shifts one against the other",
+            {"logs": len(logs), "lines": ", ".join(map(str, counts))},
         )
     for log in logs:
         if not log.parts:
@@ -129,5 +162,5 @@ def _lengths(logs: Sequence[SplLog]) -> Iterator[Finding]:
             f"the log adds samples of {len(log.parts)} analysers whose stamps are up to "
             f"{apart:.3f} s apart",
             "each is integrated on its own stamps here",
-            {"apart_s": apart},
+            {"analysers": len(log.parts), "apart_s": apart},
         )

@@ -14,6 +14,8 @@ from powerlab.evidence.mlperf_spl import stamp_ns
 
 PREFIX = ":::MLLOG"
 
+MOST_QUERIES = 1e15
+
 _WANTED = re.compile(
     r'"key": ?"(power_begin|power_end|effective_\w+|requested_scenario|result_[\w.]+|'
     r'generated_\w+|test_datetime|sut_name|loadgen_version|early_stopping\w*)"'
@@ -43,7 +45,9 @@ class DetailLog:
     @property
     def queries(self) -> int:
         """Get how many queries were answered, 0 where the log does not say."""
-        return int(self.values.get("result_query_count", 0))
+        told = self.values.get("result_query_count", 0)
+        # nothing else than a count may stand there
+        return int(told) if isinstance(told, int | float) and 0 <= told < MOST_QUERIES else 0
 
     @property
     def samples(self) -> float:
@@ -52,7 +56,8 @@ class DetailLog:
         A query of MultiStream holds several samples and one of Offline all of them.
         """
         per_query = self.values.get("effective_samples_per_query", 1)
-        return float(self.queries * (per_query if isinstance(per_query, int | float) else 1))
+        known = isinstance(per_query, int | float) and 0 < per_query < MOST_QUERIES
+        return float(self.queries * (per_query if known else 1))
 
     def latencies_s(self) -> dict[str, float]:
         """Get the latencies that LoadGen states, by percentile: ``{"90": 0.0425}``."""

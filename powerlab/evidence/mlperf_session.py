@@ -25,6 +25,9 @@ QUARTER_S = 900
 LONGEST_EXCHANGE_S = 0.25
 """A longer exchange brackets nothing: the server was at work before it answered."""
 
+LATEST_S = 4e9
+"""The year 2096: a later stamp is none of a session."""
+
 UNCERTAINTY_LIMIT = 1.0
 """Percent: the most that SPEC and MLPerf accept of a sample (power_measurement.adoc)."""
 
@@ -98,9 +101,10 @@ def _testing(document: Any) -> tuple[float, float] | None:
     """Get the epoch seconds of the second and third stamp of the testing phase."""
     try:
         stamps = document["phases"]["testing"]
-        return float(stamps[1][0]), float(stamps[2][0])
-    except (KeyError, IndexError, TypeError, ValueError):
+        begin, end = float(stamps[1][0]), float(stamps[2][0])
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError):
         return None
+    return (begin, end) if 0 <= begin <= end < LATEST_S else None
 
 
 def _brackets(client: Any, server: Any) -> Iterator[ClockCheck]:
@@ -114,7 +118,9 @@ def _brackets(client: Any, server: Any) -> Iterator[ClockCheck]:
             sent, got = float(mine["cmd_time"]), float(mine["reply_time"])
             received, answered = float(theirs["cmd_time"]), float(theirs["reply_time"])
             same = mine["cmd"] == theirs["cmd"]
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
+            continue
+        if not all(0 <= each < LATEST_S for each in (sent, got, received, answered)):
             continue
         # both ends bracket alike; an exchange as long as a phase does not
         if same and got - sent <= LONGEST_EXCHANGE_S:
@@ -151,13 +157,13 @@ def read_daemon(path: Path, begin_ns: int, end_ns: int) -> DaemonLog:
     for _, line in numbered_lines(path):
         if "ncertainty" in line:
             doubts.append((line[:STAMP_BYTES], line))
-        elif match := _IDENTITY.search(line):
+        elif "identity" in line and (match := _IDENTITY.search(line)):
             parts = [part.strip() for part in match[1].split(",")]
             meter = " ".join(parts[:2])
             serial = parts[2] if len(parts) > 2 else ""
-        elif match := _CALIBRATED.search(line):
+        elif ";" in line and (match := _CALIBRATED.search(line)):
             calibration = "" if match[1] == "no_cal_date" else match[1]
-        elif match := _SET.search(line):
+        elif "range set" in line and (match := _SET.search(line)):
             ranges += [(at, match[1], float(match[2])) for at in _stamps([line[:STAMP_BYTES]])]
     stamps = _stamps([text for text, _ in doubts])
     inside = [line for at, (_, line) in zip(stamps, doubts, strict=False) if begin_ns < at < end_ns]

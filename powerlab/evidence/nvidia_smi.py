@@ -12,7 +12,7 @@ import numpy as np
 
 from powerlab.evidence.contract import Evidence, MeterFacts
 from powerlab.evidence.files import damaged, read_text
-from powerlab.evidence.recording import recording
+from powerlab.evidence.recording import POINT_TAKEN, recording
 from powerlab.evidence.samples import trace
 from powerlab.evidence.tables import header_of
 from powerlab.findings import Finding, Severity
@@ -83,7 +83,7 @@ def _evidence(path: Path) -> Evidence:
         meter=METER,
         timebase="the computer's local time, without a zone",
         boundary=Boundary.BOARD,
-        assumptions=("readings are points in time", "the boundary is the GPU's own board"),
+        assumptions=(POINT_TAKEN, "the boundary is the GPU's own board"),
         findings=(_SAMPLED,),
     )
 

@@ -30,7 +30,6 @@ READER = Logger(
         "main voltage": ("voltage", 1.0),
         "main power": ("power", 1.0),
     },
-    assumptions=("columns without a unit are in SI, as Otii exports them",),
 )
 
 

@@ -61,7 +61,8 @@ def reckon(evidence: Evidence) -> Reckoned:
 
 
 def _integral(evidence: Evidence, span: Span) -> Integral:
-    parts = [integrate(each.power, span.start_ns, span.stop_ns) for each in evidence.traces]
+    read = [each.power for each in evidence.traces if len(each.power.power_w)]
+    parts = [integrate(each, span.start_ns, span.stop_ns) for each in read]
     return Integral(
         energy_j=math.fsum(each.energy_j for each in parts),
         gap_j=math.fsum(each.gap_j for each in parts),
@@ -231,6 +232,8 @@ def _gap_limits_j(evidence: Evidence) -> FloatArray:
     limits = np.zeros(len(evidence.windows))
     for i, span in enumerate(evidence.windows):
         for trace in evidence.traces:
+            if not len(trace.power.power_w):
+                continue
             gap_s = integrate(trace.power, span.start_ns, span.stop_ns).gap_s
             if gap_s > 0:
                 swing = samples_inside(trace, span)

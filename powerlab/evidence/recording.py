@@ -13,6 +13,10 @@ from powerlab.evidence.files import damaged
 from powerlab.findings import Finding, Severity
 from powerlab.terms import Boundary
 
+DC_TAKEN = "the meter is taken to sit at the output of a DC supply (boundary dc); no file says so"
+MEAN_TAKEN = "a reading is taken as the mean of the time since the one before it"
+POINT_TAKEN = "a reading is taken as the power at the instant of its stamp"
+
 
 def recording(
     form: str,
@@ -23,7 +27,7 @@ def recording(
     timebase: str,
     windows: tuple[Span, ...] = (),
     claims: tuple[Claim, ...] = (),
-    boundary: Boundary = Boundary.DC,
+    boundary: Boundary | None = None,
     device: str = "",
     workload: str = "",
     assumptions: tuple[str, ...] = (),
@@ -32,6 +36,7 @@ def recording(
 ) -> Evidence:
     """Make evidence of a recording; without windows all of it is one, of nothing counted.
 
+    ``boundary`` None is taken as dc, and the assumptions say so.
     Raises ConfigError where it holds no usable reading.
     """
     if not traces or not any(len(each.power.power_w) for each in traces):
@@ -56,15 +61,34 @@ def recording(
         device=device or path.stem,
         workload=workload or "recording",
         scenario="",
-        boundary=boundary,
+        boundary=boundary or Boundary.DC,
         claims=claims,
         traces=traces,
         windows=windows,
         meter=meter,
         files=files or (path,),
         timebase=timebase,
-        assumptions=assumptions,
+        assumptions=(*assumptions, *(() if boundary else (DC_TAKEN,))),
         findings=tuple(said),
+    )
+
+
+EMULATED = "emulated"
+"""What an export of powerlab's says of its evidence where a model made the readings."""
+
+
+def emulated_findings(evidence: str) -> tuple[Finding, ...]:
+    """Get the finding of an export whose evidence is emulated, none for any other."""
+    if evidence != EMULATED:
+        return ()
+    return (
+        Finding(
+            EMULATED,
+            Severity.BLOCKING,
+            "the readings are exported from an EMULATED run: a model made them, and they are no "
+            "measurement of anything",
+            "take the run that they come from (powerlab results list), or measure",
+        ),
     )
 
 
@@ -79,7 +103,7 @@ def wraps(count: int, name: str) -> tuple[Finding, ...]:
             f"{name}: the energy counter falls back {count} times; taken as energy that would be "
             "negative",
             "it wrapped or was reset: those intervals are left out and filled from both sides",
-            {"times": count},
+            {"counter": name, "times": count},
         ),
     )
 
@@ -107,7 +131,7 @@ def level_windows(stamp_ns: np.ndarray, level: np.ndarray) -> tuple[Span, ...]:
     spans = []
     for first, last in zip(rise, fall, strict=True):
         # a sample is the mean of what ends with its stamp
-        if first > 0 and last < len(stamp_ns):
+        if first > 0 and last < len(stamp_ns) and stamp_ns[first - 1] < stamp_ns[last - 1]:
             spans.append(Span(int(stamp_ns[first - 1]), int(stamp_ns[last - 1]), 1))
     return tuple(spans)
 

@@ -9,6 +9,9 @@ from powerlab.evidence.contract import Trace
 from powerlab.records import FloatArray, Int64Array
 from powerlab.terms import Averaging
 
+MOST_W = 1e12
+"""Beyond this a reading is of no meter: it is left out with what is no number at all."""
+
 
 def nominal_interval(stamp_ns: Int64Array) -> int:
     """Get the median interval of rising stamps in nanoseconds, 1 for fewer than two."""
@@ -30,9 +33,15 @@ def trace(
 
     A mean stands for the stretch since the reading before it (``stamp`` "end") or until the
     next one ("start"); after a gap for one nominal interval. Stamps that do not rise are
-    put in order, and of equal ones the first is kept.
+    put in order, and of equal ones the first is kept; a reading without one (the smallest
+    int64) is left out.
     """
-    good = np.isfinite(power_w) if usable is None else usable & np.isfinite(power_w)
+    stamped = stamp_ns > np.iinfo(np.int64).min
+    if not stamped.all():
+        stamp_ns, power_w = stamp_ns[stamped], power_w[stamped]
+        usable = None if usable is None else usable[stamped]
+    good = np.abs(power_w) < MOST_W
+    good = good if usable is None else usable & good
     order = np.argsort(stamp_ns, kind="stable")
     stamp_ns, power_w, good = stamp_ns[order], power_w[order], good[order]
     first = np.concatenate(([True], np.diff(stamp_ns) > 0)) if len(stamp_ns) else good

@@ -13,14 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from powerlab.evidence.files import damaged, head, read_bytes
+from powerlab.evidence.files import damaged, head
+from powerlab.evidence.held import Held
 from powerlab.records import FloatArray, Int64Array, freeze_arrays
 
 CHUNK_ROWS = 1 << 19
-MOST_ROWS = 1 << 22
-"""Rows held at once; of a longer table neighbours are averaged, so that memory is bounded."""
-
 MOST_TABLE_BYTES = 8 << 30
+
+LINE_BYTES = 1 << 20
+"""A line beyond this is of no logger; the parser would hold all of it."""
 
 _PREFIX = {"": 1.0, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "m": 1e-3, "k": 1e3}
 _UNITS = {"s": "time", "v": "voltage", "a": "current", "w": "power", "j": "energy", "ws": "energy"}
@@ -121,8 +122,9 @@ def read_rows(
 
     if path.stat().st_size > MOST_TABLE_BYTES:
         raise damaged(path, f"is longer than the {MOST_TABLE_BYTES >> 30} GB that are read")
+    _check_lines(path)
     order = sorted(set(wanted))
-    held = _Held(tuple(order.index(each) for each in wanted), last, product)
+    held = Held(tuple(order.index(each) for each in wanted), last, product)
     try:
         with pd.read_csv(
             path,
@@ -139,7 +141,10 @@ def read_rows(
         ) as chunks:
             for chunk in chunks:
                 held.add(chunk[order].to_numpy(dtype=np.float64))
-    except (ValueError, TypeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+    except (
+        *(ArithmeticError, ValueError, TypeError),
+        *(pd.errors.ParserError, pd.errors.EmptyDataError),
+    ) as error:
         raise _bad_row(path, header, order, error) from error
     except OSError as error:
         raise damaged(path, f"cannot be read: {error.strerror}") from error
@@ -149,38 +154,16 @@ def read_rows(
     return Rows(tuple(column.copy() for column in table.T), 1 << held.halvings)
 
 
-class _Held:
-    """What was read of a table so far, its rows averaged in pairs as often as it must be."""
-
-    def __init__(
-        self, places: tuple[int, ...], last: tuple[int, ...], product: tuple[int, int] | None
-    ) -> None:
-        self.pieces: list[FloatArray] = []
-        self.halvings = 0
-        self._places, self._last, self._product = list(places), list(last), product
-        self._rows = 0
-
-    def add(self, table: FloatArray) -> None:
-        """Add rows."""
-        table = table[:, self._places]
-        if self._product is not None:
-            volts, amps = self._product
-            table = np.column_stack((table, table[:, volts] * table[:, amps]))
-        for _ in range(self.halvings):
-            table = self._halved(table)
-        self.pieces.append(table)
-        self._rows += len(table)
-        while self._rows > MOST_ROWS:
-            self.pieces = [self._halved(piece) for piece in self.pieces]
-            self.halvings += 1
-            self._rows = sum(map(len, self.pieces))
-
-    def _halved(self, table: FloatArray) -> FloatArray:
-        even = len(table) // 2 * 2
-        pairs = table[:even].reshape(-1, 2, table.shape[1])
-        mean = pairs.mean(axis=1)
-        mean[:, self._last] = pairs[:, 1, self._last]
-        return np.concatenate((mean, table[even:]))
+def _check_lines(path: Path) -> None:
+    """Raise ConfigError for a line so long that a parser would hold it all."""
+    line, since = 1, 0
+    with path.open("rb") as file:
+        while block := file.read(LINE_BYTES):
+            first = block.find(b"\n")
+            if since + (len(block) if first < 0 else first) > LINE_BYTES:
+                raise damaged(path, f"is longer than the {LINE_BYTES} bytes of a line", line=line)
+            line += block.count(b"\n")
+            since = since + len(block) if first < 0 else len(block) - block.rfind(b"\n") - 1
 
 
 def _encoding(path: Path) -> str:
@@ -191,28 +174,37 @@ def _encoding(path: Path) -> str:
 
 def _bad_row(path: Path, header: Header, wanted: list[int], error: Exception) -> Exception:
     """Get the error that names the first row which cannot be read."""
-    content = read_bytes(path, MOST_TABLE_BYTES)
-    for line_number, raw in enumerate(content.split(b"\n"), start=1):
-        if line_number <= header.lines or not raw.strip() or raw.startswith(b"#"):
-            continue
-        try:
-            line = raw.decode("utf-8")
-        except UnicodeDecodeError:
-            return damaged(path, "is not UTF-8 text", line=line_number)
-        fields = line.split() if header.separator == " " else line.split(header.separator)
-        for place in wanted:
-            text = fields[place].strip().strip('"') if place < len(fields) else ""
+    with path.open("rb") as file:
+        for line_number, raw in enumerate(file, start=1):
+            if line_number <= header.lines or not raw.strip() or raw.startswith(b"#"):
+                continue
             try:
-                float(text or "nan")
-            except ValueError:
-                what = f"{header.names[place]} is {text[:40]!r}, not a number"
+                line = raw.decode("utf-8")
+            except UnicodeDecodeError:
+                return damaged(path, "is not UTF-8 text", line=line_number)
+            what = _wrong_field(line, header, wanted)
+            if what:
                 return damaged(path, what, line=line_number)
     return damaged(path, f"cannot be read as a table: {str(error).splitlines()[0][:120]}")
 
 
+def _wrong_field(line: str, header: Header, wanted: list[int]) -> str:
+    """Say which field of a row is no number that can be held, "" where each is one."""
+    fields = line.split() if header.separator == " " else line.split(header.separator)
+    for place in wanted:
+        text = fields[place].strip().strip('"') if place < len(fields) else ""
+        try:
+            value = float(text or "nan")
+        except ValueError:
+            return f"{header.names[place]} is {text[:40]!r}, not a number"
+        if math.isinf(value) and "inf" not in text.lower():
+            return f"{header.names[place]} is {text[:40]!r}, too large a number"
+    return ""
+
+
 def seconds_ns(seconds: FloatArray, scale: float = 1.0) -> Int64Array:
     """Get times as whole nanoseconds; NaN stands at the smallest int64, to be left out."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         scaled = np.asarray(seconds, dtype=np.float64) * (scale * 1e9)
     bad = ~np.isfinite(scaled) | (np.abs(scaled) > 9e18)
     whole = np.rint(np.where(bad, 0.0, scaled)).astype(np.int64)

@@ -11,7 +11,7 @@ import numpy as np
 from powerlab.evidence.contract import Claim, Evidence, MeterFacts
 from powerlab.evidence.files import damaged, head, numbered_lines
 from powerlab.evidence.mlperf_spl import stamps_ns
-from powerlab.evidence.recording import recording
+from powerlab.evidence.recording import POINT_TAKEN, recording
 from powerlab.evidence.samples import trace
 from powerlab.findings import Finding, Severity
 from powerlab.terms import Averaging, Boundary
@@ -88,7 +88,7 @@ def _evidence(path: Path) -> Evidence:
         timebase="the board's local time, without a zone" if stamps else "no stamps",
         claims=tuple(ordered),
         boundary=Boundary.BOARD,
-        assumptions=(told, f"{total} is the input of the whole board"),
+        assumptions=(told, POINT_TAKEN, f"the rail of the board's whole input is taken; {total}"),
     )
 
 
@@ -130,6 +130,7 @@ def _without_total(path: Path, claims: tuple[Claim, ...], told: str) -> Evidence
                 "no rail of this board is its whole input: "
                 + ", ".join(claim.quantity.rpartition(" ")[2] for claim in claims),
                 "rails do not add up to the board; measure at its input",
+                {"rails": ", ".join(claim.quantity.rpartition(" ")[2] for claim in claims)},
             ),
         ),
     )

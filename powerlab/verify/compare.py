@@ -19,16 +19,20 @@ ABSENT = "absent"
 _OF_QUANTITY = (("value", "U"), ("value", "expanded"))
 """Keys by which a quantity is told: its other figures need not be exact beyond its own size."""
 
-Outcome = Literal["agrees", "differs", "not verifiable"]
+Outcome = Literal["agrees", "differs", "differs by version", "not verifiable"]
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that is not as recomputed; both sides are plain JSON values."""
+    """One thing that is not as recomputed; both sides are plain JSON values.
+
+    ``method`` marks one that another version of powerlab may have made by another method.
+    """
 
     key: str
     stored: Any
     recomputed: Any
+    method: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class Verification:
     ``unchecked`` says what could not be recomputed; ``recomputed`` whether the figures could.
     """
 
-    kind: Literal["run", "report", "procurement"]
+    kind: Literal["run", "report", "procurement", "audit"]
     subject: str
     checks: tuple[Check, ...]
     differences: tuple[Difference, ...]
@@ -55,9 +59,14 @@ class Verification:
 
     @property
     def outcome(self) -> Outcome:
-        """Get the verdict: only what was recomputed without a difference agrees."""
+        """Get the verdict: only what was recomputed without a difference agrees.
+
+        Where all that differs may be another version's method, that is said; it never agrees,
+        or whoever forges would state another version.
+        """
         if self.differences:
-            return "differs"
+            hard = any(not item.method for item in self.differences)
+            return "differs" if hard else "differs by version"
         return "agrees" if self.recomputed else "not verifiable"
 
 

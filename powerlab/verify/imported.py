@@ -74,7 +74,9 @@ def audited_anew(
 
 def _audit(kept: Mapping[str, Any]) -> Audit:
     """Audit the originals of one run: at their path there may be several."""
-    for each in audit(Path(kept["path"]), str(kept["format"])).audits:
+    mapping = next((each["path"] for each in kept["files"] if each["path"].endswith(".toml")), None)
+    read = audit(Path(kept["path"]), str(kept["format"]), Path(mapping) if mapping else None)
+    for each in read.audits:
         if str(kept["key"]).startswith(f"{each.evidence.format}/{each.evidence.title}/"):
             return each
     raise ConfigError(

@@ -132,9 +132,9 @@ def _compare_parts(
 
 def _differing_files(given: PdfFile, made: PdfFile) -> Iterator[Difference]:
     for name in sorted(given.attachments.keys() | made.attachments.keys()):
-        pair = [_digest(file.attachments.get(name)) for file in (given, made)]
-        if pair[0] != pair[1]:
-            yield Difference(f"attachment {name} sha256", *pair)
+        one, other = (_digest(file.attachments.get(name)) for file in (given, made))
+        if one != other:
+            yield Difference(f"attachment {name} sha256", one, other)
 
 
 def _digest(content: bytes | None) -> str:

@@ -27,6 +27,7 @@ from powerlab.verify.compare import RELATIVE, Check, Difference, Verification, c
 from powerlab.verify.pdf_file import PdfFile
 from powerlab.verify.report import with_pages
 from powerlab.verify.run import UNUSABLE, verify_run
+from powerlab.verify.versions import of_method, versions_told
 
 DECISION, PLAN_AS_READ = "decision.json", "plan.json"
 
@@ -89,10 +90,13 @@ def _redecide(
         return _verification("unknown", [], [told], [], recomputed=False), None
     compared = compare(stored, json.loads(json.dumps(to_plain(decision))), "decision")
     differences = [*(item for each in verified.values() for item in each.differences)]
-    differences += compared.differences
+    wrote = str((versions or {}).get("powerlab", __version__))
+    differences += of_method(compared.differences, wrote)
     told_of_runs = [
         f"{option}: {text}" for option, each in verified.items() for text in each.unchecked
     ]
+    if wrote != __version__:
+        told_of_runs.append(versions_told(wrote, len(compared.differences), None))
     told_of_runs += [
         f"{option}: its run is not attached whole, so its figures are taken from its {RESULT}"
         for option in results

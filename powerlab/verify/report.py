@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -79,9 +79,16 @@ def with_pages(
     return replace(
         found,
         checks=(*found.checks, *checks),
-        differences=(*found.differences, *differences),
+        differences=(*found.differences, *_of_pages(differences, wrote)),
         unchecked=(*found.unchecked, *unchecked),
     )
+
+
+def _of_pages(differences: tuple[Difference, ...], wrote: str | None) -> Iterator[Difference]:
+    """Mark the numbers of pages that another version may print otherwise; attachments are not."""
+    for item in differences:
+        numbers = item.key.startswith("pages, how often")
+        yield replace(item, method=True) if numbers and wrote != __version__ else item
 
 
 def _refused(pdf: PdfFile, difference: Difference) -> Verification:

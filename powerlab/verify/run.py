@@ -24,6 +24,7 @@ from powerlab.store.serial import from_plain
 from powerlab.store.verifiable import VERIFIABLE
 from powerlab.verify.compare import ABSENT, RELATIVE, Check, Difference, Verification, compare
 from powerlab.verify.imported import IMPORTED, audited_anew, originals_changed
+from powerlab.verify.versions import largest_shift, of_method, versions_told
 
 RECOVERED = "recovered"
 """The finding that `results recover` puts before those of the capture."""
@@ -121,6 +122,7 @@ def _concluded(
         lacking = RESULT if stored.result is None else SAMPLES
         return stored, (), None, (f"the run has no {lacking}: there is nothing to recompute",)
     imported = stored.result.evidence is Evidence.IMPORTED
+    wrote = str(stored.manifest.get("versions", {}).get("powerlab", "of no version"))
     try:
         if imported:
             kept = stored.manifest["configuration"][IMPORTED]
@@ -134,14 +136,18 @@ def _concluded(
         compared = compare(told, recomputed)
     except UNUSABLE as error:
         why = f"no result can be concluded: {error}"
-        return stored, (Difference(RESULT, "a result", why),), None, ()
+        return stored, of_method([Difference(RESULT, "a result", why)], wrote), None, ()
     against = "originals audited anew" if imported else "capture concluded anew"
     check_ = Check(
         "result",
         f"{compared.values} values of {RESULT} against the {against} (within {RELATIVE:g} of each)",
     )
     evidence = _evidence(stored.manifest, recomputed)
-    return stored, (*evidence, *_told_once(compared.differences)), check_, tuple(_untold(stored))
+    found = of_method(_told_once(compared.differences), wrote)
+    unchecked = list(_untold(stored))
+    if wrote != __version__:
+        unchecked.append(versions_told(wrote, len(found), largest_shift(told, recomputed)))
+    return stored, (*evidence, *found), check_, tuple(unchecked)
 
 
 def _document(
@@ -197,9 +203,3 @@ def _untold(stored: StoredRun) -> Iterator[str]:
         yield "the truth of the emulated world: only the emulation knew it"
     if stored.manifest["status"] != COMPLETE:
         yield f"why the run was cut short: {stored.manifest.get('reason', 'not told')}"
-    wrote = stored.manifest.get("versions", {}).get("powerlab")
-    if wrote != __version__:
-        yield (
-            f"powerlab {wrote} concluded, powerlab {__version__} concluded anew: "
-            "a difference may be one of method"
-        )

@@ -93,6 +93,10 @@ def test_energyrunner_windows_come_out_as_published(shared: Shared) -> None:
     wanted = [822371.66, 822193.83, 822244.9, 822233.0, 822567.68]
     assert energies == pytest.approx(wanted, abs=0.003)
     assert [window.inferences for window in done.evidence.windows] == [150] * 5
+    names = [claim.quantity for claim in done.evidence.claims[1:]]
+    assert names == [f"energy of window {number}" for number in range(1, 6)]
+    # the meter's own input marks them: there are no two clocks to differ
+    assert "clock-offset-unknown" not in {finding.code for finding in done.findings}
 
 
 def test_energyrunner_edges_moved_by_rounding_are_found(shared: Shared) -> None:

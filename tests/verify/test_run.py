@@ -224,3 +224,36 @@ def _blocks(trace):
             completed=end,
         )
         begin = end
+
+
+def test_another_version_that_comes_to_the_same_agrees(folder, monkeypatch) -> None:
+    """That it did is said under both versions."""
+    for module in ("run", "versions"):
+        monkeypatch.setattr(f"powerlab.verify.{module}.__version__", "9.0")
+    found = verify_run(folder).verification
+    assert found.outcome == "agrees"
+    assert any("recomputed by powerlab 9.0: every figure" in text for text in found.unchecked)
+
+
+def test_what_another_version_finds_otherwise_is_listed_and_does_not_agree(
+    folder, monkeypatch
+) -> None:
+    """Neither forgery nor agreement: the shift stands there in uncertainties."""
+    for module in ("run", "versions"):
+        monkeypatch.setattr(f"powerlab.verify.{module}.__version__", "9.0")
+    value = json.loads((folder / "result.json").read_text())["quantities"]["energy_per_inference"]
+    change(folder / "result.json", *ENERGY, "value", to=value["value"] + value["U"] / 10)
+    seal(folder)
+    found = verify_run(folder).verification
+    assert found.outcome == "differs by version"
+    assert all(item.method for item in found.differences)
+    assert any("no quantity by more than 0.1 of its" in text for text in found.unchecked)
+
+
+def test_a_changed_file_differs_whatever_version_wrote(folder, monkeypatch) -> None:
+    """Hashes know no method."""
+    for module in ("run", "versions"):
+        monkeypatch.setattr(f"powerlab.verify.{module}.__version__", "9.0")
+    with (folder / "events.jsonl").open("a") as file:
+        file.write("\n")
+    assert verify_run(folder).verification.outcome == "differs"
