@@ -7,21 +7,13 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
-from powerlab.catalog.workload_profile import COMMAND, WorkloadProfile
+from powerlab.catalog.workload_profile import COMMAND, WorkloadProfile, board_names
 from powerlab.errors import ConfigError, SetupError, UnknownId
 from powerlab.recipes.layers import Dense, Recipe, macs, parameters
 from powerlab.recipes.networks import RECIPES
-from powerlab.recipes.openvino_ir import write_openvino_ir
-from powerlab.recipes.tflite_file import tflite_bytes
-from powerlab.recipes.weights import draw_weights
-
-# File names by format. The file that a runtime opens comes last: it is moved into place
-# last, so that where it stands, the files it needs stand too.
-FILES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"tflite": ("model.tflite",), "openvino-ir": ("model.bin", "model.xml")}
-)
+from powerlab.recipes.own_files import own_files
+from powerlab.recipes.writers import BUILT, write_model
 
 
 def cache_dir() -> Path:
@@ -35,38 +27,48 @@ def cache_dir() -> Path:
 
 
 def build_workload(profile: WorkloadProfile, format: str, cache: Path) -> dict[str, Path]:  # noqa: A002
-    """Get a workload's files by name, building under ``cache`` those that are missing.
+    """Get a workload's files by their names on the board, the one that a runtime opens first.
 
-    ``format`` is "tflite" (``model.tflite``), "openvino-ir" (``model.xml``, ``model.bin``) or
-    "command", whose program is on the board: no files. The same recipe and seed give the same
-    bytes, whoever builds; builders that run at the same time do not disturb each other, and a
-    file is whole or absent.
+    Files that the profile names are taken as they are, those of its recipe are built under
+    ``cache`` where they are missing; the format "command", whose program is on the board, has
+    none. The same recipe, seed and precision give the same bytes, whoever builds; builders
+    that run at the same time do not disturb each other, and a file is whole or absent.
 
     Raises ``UnknownId`` for a recipe or format that does not exist, ``ConfigError`` for a
-    profile that describes something else than its recipe builds, ``SetupError`` where a
-    package is missing or the cache cannot be written.
+    profile that describes something else than its recipe builds or its files hold,
+    ``SetupError`` where a package is missing or the cache cannot be written.
     """
     if format == COMMAND:
         return {}
+    if format in profile.files:
+        return own_files(profile, format)
     recipe = _recipe(profile)
-    if format not in FILES:
+    known = BUILT[profile.precision]
+    if format not in known:
         raise UnknownId(
-            f"workload {profile.id}: there is no model format {format!r}",
-            hint=f"In the workload's [formats] use one of {', '.join(sorted(FILES))}.",
+            f"workload {profile.id}: a recipe of {profile.precision} builds no {format!r}",
+            hint=f"in [formats] use one of {', '.join(sorted(known))}, or name files of your own "
+            f"in [[files.{format}]]",
         )
-    folder = cache / f"{recipe.id}-v{recipe.version}-seed{profile.seed}" / format
-    files = {name: folder / name for name in FILES[format]}
+    suffix = "" if profile.precision == "float32" else f"-{profile.precision}"
+    folder = cache / f"{recipe.id}-v{recipe.version}-seed{profile.seed}{suffix}" / format
+    files = {name: folder / name for name in board_names(format)}
     if not all(path.is_file() for path in files.values()):
-        _build(recipe, profile.seed, format, folder)
+        _build(recipe, profile, format, folder)
     return files
+
+
+def main_file(files: Mapping[str, Path]) -> str:
+    """Get the name on the board of the file that the runtime opens, empty where there is none."""
+    return next(iter(files), "")
 
 
 def _recipe(profile: WorkloadProfile) -> Recipe:
     """Get the profile's recipe, having checked that the profile describes it rightly."""
     if profile.recipe is None:
         raise ConfigError(
-            f"workload {profile.id} has no recipe: it is what its command infers",
-            hint="measure it with --runtime command, or name a recipe in its file",
+            f"workload {profile.id} has no recipe and no such file",
+            hint="measure it with --runtime command, or name a recipe or [[files]] in its file",
         )
     recipe = RECIPES.get(profile.recipe)
     if recipe is None:
@@ -83,7 +85,6 @@ def _recipe(profile: WorkloadProfile) -> Recipe:
         )
     outputs = [layer.units for layer in recipe.layers if isinstance(layer, Dense)][-1]
     built = {
-        "precision": "float32",
         "input_shape": (1, *recipe.input_shape),
         "outputs": outputs,
         "parameters": parameters(recipe),
@@ -99,13 +100,16 @@ def _recipe(profile: WorkloadProfile) -> Recipe:
     return recipe
 
 
-def _build(recipe: Recipe, seed: int, format: str, folder: Path) -> None:  # noqa: A002
-    """Build all files of one format in a folder of their own, then move them in place."""
+def _build(recipe: Recipe, profile: WorkloadProfile, format: str, folder: Path) -> None:  # noqa: A002
+    """Build all files of one format in a folder of their own, then move them in place.
+
+    The file that a runtime opens is moved last: where it stands, the others stand, too.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".building-", dir=folder) as scratch:
-            _write(recipe, seed, format, Path(scratch))
-            for name in FILES[format]:
+            write_model(recipe, profile.seed, profile.precision, format, Path(scratch))
+            for name in reversed(board_names(format)):
                 _flush(Path(scratch, name))
                 Path(scratch, name).replace(folder / name)
     except ImportError as error:
@@ -119,15 +123,6 @@ def _build(recipe: Recipe, seed: int, format: str, folder: Path) -> None:  # noq
             f"the model cache {folder} cannot be written: {error.strerror or error}",
             hint="Free space or correct its permissions, or set POWERLAB_CACHE to another folder.",
         ) from error
-
-
-def _write(recipe: Recipe, seed: int, format: str, folder: Path) -> None:  # noqa: A002
-    weights = draw_weights(recipe, seed)
-    if format == "tflite":
-        content = tflite_bytes(recipe, weights, description=f"{recipe.id} seed {seed}")
-        (folder / "model.tflite").write_bytes(content)
-        return
-    write_openvino_ir(recipe, weights, folder / "model.xml")
 
 
 def _flush(path: Path) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from powerlab.catalog.workload_profile import WorkloadProfile
-from powerlab.recipes import build_workload
+from powerlab.recipes import build_workload, main_file
 
+NEEDS = {"tflite": "ai_edge_litert", "openvino-ir": "openvino"}
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -33,8 +34,8 @@ def built(
     cache = tmp_path_factory.mktemp("models")
 
     def build(workload_id: str, format: str) -> Path:  # noqa: A002
-        pytest.importorskip({"tflite": "ai_edge_litert", "openvino-ir": "openvino"}[format])
-        main = {"tflite": "model.tflite", "openvino-ir": "model.xml"}[format]
-        return build_workload(workload(workload_id), format, cache)[main]
+        pytest.importorskip(NEEDS.get(format, "numpy"))
+        files = build_workload(workload(workload_id), format, cache)
+        return files[main_file(files)]
 
     return build

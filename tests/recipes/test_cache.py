@@ -10,10 +10,15 @@ from pathlib import Path
 import pytest
 
 from powerlab.errors import ConfigError, SetupError, UnknownId
-from powerlab.recipes import build_workload, cache_dir
+from powerlab.recipes import build_workload, cache_dir, main_file
 
-FORMATS = {"tflite": {"model.tflite"}, "openvino-ir": {"model.xml", "model.bin"}}
-NEEDS = {"tflite": "ai_edge_litert", "openvino-ir": "openvino"}
+FORMATS = {
+    "tflite": ["model.tflite"],
+    "openvino-ir": ["model.xml", "model.bin"],
+    "onnx": ["model.onnx"],
+    "ncnn": ["model.param", "model.bin"],
+}
+NEEDS = {"tflite": "ai_edge_litert", "openvino-ir": "openvino", "onnx": "numpy", "ncnn": "numpy"}
 
 
 def _digests(files: dict[str, Path]) -> dict[str, str]:
@@ -28,8 +33,26 @@ def test_two_builds_give_the_same_bytes(workload, tmp_path, workload_id, format)
     first = build_workload(workload(workload_id), format, tmp_path / "a")
     build_workload(workload("seed-cnn"), format, tmp_path / "between")
     second = build_workload(workload(workload_id), format, tmp_path / "b")
-    assert set(first) == FORMATS[format]
+    assert list(first) == FORMATS[format]
     assert _digests(first) == _digests(second)
+
+
+def test_quantised_files_repeat_and_stand_apart(workload, tmp_path):
+    """An int8 file is the same wherever it is built, and does not displace the float one."""
+    pytest.importorskip(NEEDS["tflite"])
+    first = build_workload(workload("seed-cnn-int8"), "tflite", tmp_path / "a")
+    other = build_workload(workload("seed-cnn"), "tflite", tmp_path / "a")
+    second = build_workload(workload("seed-cnn-int8"), "tflite", tmp_path / "b")
+    assert _digests(first) == _digests(second) != _digests(other)
+    sizes = [files["model.tflite"].stat().st_size for files in (first, other)]
+    assert 3.4 < sizes[1] / sizes[0] < 4
+
+
+def test_the_file_to_be_opened_comes_first(workload, tmp_path):
+    """A runtime is given the first file; the command, which brings its own, none."""
+    pytest.importorskip("openvino")
+    assert main_file(build_workload(workload("seed-cnn"), "openvino-ir", tmp_path)) == "model.xml"
+    assert main_file(build_workload(workload("seed-cnn"), "command", tmp_path)) == ""
 
 
 def test_a_built_file_is_not_built_again(workload, tmp_path, monkeypatch):
@@ -137,15 +160,16 @@ def test_unknown_recipes_and_formats_name_the_known_ones(workload, tmp_path):
     with pytest.raises(UnknownId, match="seed-cn") as caught:
         build_workload(profile.model_copy(update={"recipe": "seed-cn"}), "tflite", tmp_path)
     assert caught.value.hint.startswith("Did you mean seed-cnn?")
-    with pytest.raises(UnknownId, match="'onnx'") as caught:
-        build_workload(profile, "onnx", tmp_path)
-    assert "openvino-ir, tflite" in caught.value.hint
+    with pytest.raises(UnknownId, match="'rknn'") as caught:
+        build_workload(profile, "rknn", tmp_path)
+    assert "ncnn, onnx, openvino-ir, tflite" in caught.value.hint
+    with pytest.raises(UnknownId, match="int8 builds no 'onnx'"):
+        build_workload(workload("seed-cnn-int8"), "onnx", tmp_path)
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("precision", "int8"),
         ("input_shape", (1, 64, 64, 1)),
         ("outputs", 10),
         ("parameters", 1),

@@ -11,6 +11,7 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
 from powerlab.recipes import RECIPES
+from powerlab.recipes.forward import forward
 from powerlab.recipes.layers import Conv, Dense, MaxPool, trace
 from powerlab.recipes.weights import draw_weights
 
@@ -85,9 +86,9 @@ def test_the_boards_tflite_agrees(litert, built, workload, workload_id, tmp_path
 
 
 @WORKLOADS
-@pytest.mark.parametrize("format", ["openvino-ir", "tflite"])
+@pytest.mark.parametrize("format", ["openvino-ir", "tflite", "onnx"])
 def test_openvino_agrees(litert, built, workload, workload_id, format):  # noqa: A002
-    """OpenVINO answers as TFLite does, from its own format and from the TFLite file."""
+    """OpenVINO answers as TFLite does, from its own format, the TFLite and the ONNX file."""
     inputs = _inputs(workload(workload_id).input_shape)
     _assert_same(_openvino(built(workload_id, format), inputs), litert(workload_id, inputs))
 
@@ -98,7 +99,40 @@ def test_a_resized_batch_gives_each_row_its_own_answer(litert, built, workload, 
     batch = _inputs(workload(workload_id).input_shape, batch=3, count=1)
     single = litert(workload_id, batch.reshape(3, 1, *batch.shape[2:])).reshape(1, 3, -1)
     _assert_same(litert(workload_id, batch), single)
-    _assert_same(_openvino(built(workload_id, "openvino-ir"), batch), single)
+    for kind in ("openvino-ir", "onnx"):
+        _assert_same(_openvino(built(workload_id, kind), batch), single)
+
+
+@WORKLOADS
+def test_numpy_agrees(litert, workload, workload_id):
+    """What the ranges of whole numbers are taken from computes as TFLite does."""
+    inputs, profile = _inputs(workload(workload_id).input_shape), workload(workload_id)
+    recipe = RECIPES[profile.recipe]
+    *_, (_, told) = forward(recipe, draw_weights(recipe, profile.seed), inputs[:, 0])
+    _assert_same(told[:, np.newaxis], litert(workload_id, inputs))
+
+
+BOTH_TFLITE = {
+    "litert": (sys.executable, "ai_edge_litert.interpreter"),
+    "board": (BOARD_PYTHON, "tflite_runtime.interpreter"),
+}
+
+
+@WORKLOADS
+@pytest.mark.parametrize("package", BOTH_TFLITE)
+def test_whole_numbers_answer_nearly_as_floats(built, workload, workload_id, package, tmp_path):
+    """The int8 file runs in both TFLite packages and tells the classes apart as floats do."""
+    python, module = BOTH_TFLITE[package]
+    if not Path(python).exists():
+        pytest.skip("no .venv-target with tflite-runtime beside this checkout")
+    profile = workload(workload_id)
+    inputs = _inputs(profile.input_shape, count=1)
+    model = built(f"{workload_id}-int8", "tflite")
+    told = _tflite(python, module, model, np.rint(inputs * 255 - 128).astype(np.int8), tmp_path)
+    assert told.dtype == np.int8
+    recipe = RECIPES[profile.recipe]
+    *_, (_, floats) = forward(recipe, draw_weights(recipe, profile.seed), inputs[:, 0])
+    assert np.corrcoef(told.ravel(), floats.ravel())[0, 1] > 0.95
 
 
 def test_the_seed_cnn_is_what_numpy_computes(litert, workload):

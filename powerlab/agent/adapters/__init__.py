@@ -15,8 +15,25 @@ import re
 from typing import Any
 
 from powerlab.agent.faults import AgentError, reason
+from powerlab.agent.tools import NAMES as TOOLS
 
-BUILT_IN = ("command", "edgetpu", "onnxruntime", "openvino", "pytorch", "tensorrt", "tflite")
+BUILT_IN = (
+    "caffe",
+    "command",
+    "edgetpu",
+    "keras",
+    "mxnet",
+    "ncnn",
+    "onnxruntime",
+    "openvino",
+    "paddle_lite",
+    "paddlepaddle",
+    "pytorch",
+    "rknn",
+    "tensorflow",
+    "tensorrt",
+    "tflite",
+)
 
 _RUNTIME = re.compile(r"[a-z0-9]+([-_][a-z0-9]+)*\Z")
 
@@ -28,6 +45,8 @@ def find_adapter(runtime: str) -> Any:
     board's own one cannot be imported.
     """
     name = runtime.replace("-", "_")
+    if runtime in TOOLS:
+        return importlib.import_module(f"{__name__}.tools").Tool(runtime)
     if name in BUILT_IN:
         return importlib.import_module(f"{__name__}.{name}")
     module = f"powerlab_adapter_{name}"

@@ -1,13 +1,17 @@
 """TensorRT: engines (.engine, .plan), or ONNX models built into one on the board, float32.
 
+What was built is kept on the board, since building may take minutes.
+
 Two interfaces: named tensors with ``execute_async_v3`` where the version has them (8.5 and
 newer), else bindings with ``execute_async_v2`` (7 and 8, as on JetPack 4). TensorRT tells
 failures by None or False and a log line, so the log is kept and becomes the message.
 """
 
 import importlib
+import platform
 from typing import Any, Dict, List, Tuple
 
+from powerlab.agent.adapters import engines
 from powerlab.agent.adapters.inputs import import_numpy, random_input, summary
 from powerlab.agent.cuda import Cuda
 from powerlab.agent.faults import AgentError, python_version, reason
@@ -58,11 +62,12 @@ def load(path: str, options: Dict[str, Any]) -> State:
     logger = _logger(trt, log)
     with open(path, "rb") as stream:
         content = stream.read()
-    if path.endswith(".onnx"):
-        content = _build(trt, logger, log, content, options["batch"])
     cuda = Cuda()
     try:
-        engine, context = _open(trt, logger, log, content)
+        if path.endswith(".onnx"):
+            engine, context = _from_onnx(trt, logger, log, content, options["batch"])
+        else:
+            engine, context = _open(trt, logger, log, content)
         state = State(cuda, context, log)
         named = hasattr(engine, "num_io_tensors") and hasattr(context, "execute_async_v3")
         ports = (_bind_named if named else _bind_numbered)(trt, engine, context, options["batch"])
@@ -92,6 +97,24 @@ def _open(trt: Any, logger: Any, log: List[str], content: bytes) -> Tuple[Any, A
     if context is None:
         raise _refused("the engine cannot be loaded: it must be built on this board", log)
     return engine, context
+
+
+def _from_onnx(
+    trt: Any, logger: Any, log: List[str], content: bytes, batch: int
+) -> Tuple[Any, Any]:
+    """Open the engine that was built of an ONNX model before, else build one and keep it."""
+    version = f"{trt.__name__} {trt.__version__}"
+    place = engines.place_of(content, [version, platform.node(), f"batch {batch}"])
+    kept = engines.read(place)
+    if kept is not None:
+        try:
+            return _open(trt, logger, log, kept)
+        except AgentError:  # another device, or a driver that is newer
+            engines.forget(place)
+            del log[:]
+    built = _build(trt, logger, log, content, batch)
+    engines.keep(place, built)
+    return _open(trt, logger, log, built)
 
 
 def _bind_named(trt: Any, engine: Any, context: Any, batch: int) -> List[Tensor]:
