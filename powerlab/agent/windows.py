@@ -13,6 +13,9 @@ from powerlab.agent.faults import AgentError, reason
 MAX_PASSES = 2000000
 """In one window; the stamps of more would not fit into one frame. Half of it with pauses."""
 
+NO_MEMORY = ("out of memory", "bad_alloc", "failed to allocate", "cannot allocate memory")
+"""What runtimes write, in one case or another, where there is too little of it."""
+
 Window = Dict[str, Any]
 
 
@@ -34,7 +37,7 @@ def warm_up(
                 break
         return len(done)
 
-    return _window(until_limit, done, file, edges.WARM_UP_TAG)
+    return window(until_limit, done, file, edges.WARM_UP_TAG)
 
 
 def run(
@@ -66,7 +69,7 @@ def run(
                 return number + 1
         return passes
 
-    return _window(fixed, done, file, tag, guard_s=guard_s)
+    return window(fixed, done, file, tag, guard_s=guard_s)
 
 
 def run_dithered(
@@ -115,7 +118,7 @@ def run_dithered(
                 publish(edges.BUSY, tag, at)
         return passes
 
-    reply = _window(paused, done, file, tag, guard_s=guard_s, pauses=len(pauses))
+    reply = window(paused, done, file, tag, guard_s=guard_s, pauses=len(pauses))
     return dict(reply, begun_board_ns=begun[: reply["passes"]].tolist())
 
 
@@ -189,6 +192,13 @@ def no_room() -> AgentError:
 def _failed(error: Exception) -> AgentError:
     if isinstance(error, AgentError):  # the trigger line's
         return error
+    if isinstance(error, MemoryError) or any(word in str(error).lower() for word in NO_MEMORY):
+        return AgentError(
+            "out-of-memory",
+            f"the board ran out of memory in the middle of a window: {reason(error)}",
+            "choose a smaller batch or model, or stop other programs on the board",
+            reason(error),
+        )
     return AgentError(
         "inference-failed",
         f"the runtime failed in the middle of a window: {reason(error)}",
@@ -197,7 +207,7 @@ def _failed(error: Exception) -> AgentError:
     )
 
 
-def _window(
+def window(
     loop: Callable[[int], int],
     done: "array.array[int]",
     file: edges.EdgeFile,

@@ -19,6 +19,9 @@ from powerlab.catalog.facts import (
     Verified,
 )
 
+Platform = Literal["x86", "jetson", "nvidia-gpu"]
+"""What a counter needs: an x86 processor, a Jetson's power monitor, a graphics card of NVIDIA's."""
+
 
 class Peaks(Sourced):
     """Physical roofs of the device; None where no source gives one.
@@ -100,8 +103,26 @@ class Emulation(Model):
     clock_load_ppm: NonNegative = 2.0
 
 
+class Composite(Sourced):
+    """What a device is made of: a host and the accelerators on it (``device_composite``).
+
+    ``link_gb_s`` is the rate of the link between them in 10⁹ bytes per second, in one
+    direction: inputs and outputs cannot cross it faster. ``runtimes`` are those of the
+    accelerators, whose inputs cross it; without them the parts say which.
+    """
+
+    host: Identifier
+    parts: tuple[Identifier, ...] = Field(min_length=1)
+    link_gb_s: Positive
+    runtimes: tuple[str, ...] = ()
+
+
 class DeviceProfile(Model):
-    """A board, accelerator or computer model, shared by everyone who owns one."""
+    """A board, accelerator or computer model, shared by everyone who owns one.
+
+    One with a ``[composite]`` takes what it does not say itself from its parts. ``has`` is what
+    counters need of it, None where nobody said.
+    """
 
     schema_version: Literal[1] = Field(alias="schema")
     id: Identifier
@@ -112,6 +133,8 @@ class DeviceProfile(Model):
     soc: str
     accelerator: str = ""
     link: str = ""
+    has: tuple[Platform, ...] | None = None
+    composite: Composite | None = None
     power: Power
     peaks: Peaks | None = None
     runtime: tuple[Runtime, ...] = Field(min_length=1)

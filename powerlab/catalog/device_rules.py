@@ -23,6 +23,8 @@ def device_rules(profile: DeviceProfile, instruments: Mapping[str, InstrumentPro
     yield from _power_rules(profile)
     yield from _runtime_rules(profile)
     yield from _price_rules(profile)
+    if profile.composite is not None and not profile.accelerator:
+        yield "accelerator", "says what a device that is made of others has beside its host"
     if profile.peaks is not None and profile.peaks.estimated and profile.peaks.u_relative == 0:
         yield "peaks.u_relative", "an estimate needs an uncertainty above 0"
     if profile.emulation is not None:

@@ -3,51 +3,35 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from powerlab.catalog.bench_profile import Bench, BenchMeter, BenchSupply
 from powerlab.catalog.device_profile import DeviceProfile
 from powerlab.catalog.layers import Catalog
-from powerlab.catalog.workload_profile import COMMAND, ProtocolPreset, WorkloadProfile
+from powerlab.catalog.protocol_preset import ProtocolPreset
+from powerlab.catalog.tools import TOOL_FORMATS, format_for
+from powerlab.catalog.workload_profile import COMMAND, WorkloadProfile
 from powerlab.cli._command import check_command, no_command, with_command
+from powerlab.cli._wanted import Wanted, check_options
 from powerlab.errors import ConfigError, UnknownId
+
+PROGRAMS = frozenset((COMMAND, *TOOL_FORMATS))
+"""Runtimes that are programs on the board, which make their inferences themselves."""
 
 _NUMBER = r"\d+(?:\.\d+)?"
 _SUPPLY = re.compile(rf"({_NUMBER})\s*V?\s*(?:±|\+/?-)\s*({_NUMBER})\s*V?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """The options of ``measure``, as given; None or empty where they were not."""
-
-    device: str
-    bench: str | None
-    host: str | None
-    meter: str | None
-    supply: str | None
-    emulate: bool
-    seed: int
-    faults: tuple[str, ...]
-    workload: str
-    runtimes: tuple[str, ...]
-    batches: tuple[int, ...]
-    threads: int
-    protocol: str
-    runs: int | None
-    precision: float
-    dither: bool = False
-    cable_ohm: str | None = None
-    command: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Chosen:
-    """The profiles of a measurement, and the runtimes that it is made with."""
+    """The profiles of a measurement, and the runtimes and batch sizes that it is made with."""
 
     device: DeviceProfile
     workload: WorkloadProfile
     protocol: ProtocolPreset
     runtimes: tuple[str, ...]
+    batches: tuple[int, ...] = (1,)
 
 
 def choose(catalog: Catalog, wanted: Wanted) -> Chosen:
@@ -55,7 +39,7 @@ def choose(catalog: Catalog, wanted: Wanted) -> Chosen:
 
     Raises UnknownId for a name that is none, ConfigError for options that exclude each other.
     """
-    _check_options(wanted)
+    check_options(wanted)
     device = catalog.device(wanted.device)
     workload = with_command(catalog.workload(wanted.workload), wanted.command)
     protocol = catalog.protocol(wanted.protocol)
@@ -78,8 +62,41 @@ def choose(catalog: Catalog, wanted: Wanted) -> Chosen:
         if not named and device.emulation.runtime in workload.formats:
             asked = (device.emulation.runtime,)
     runtimes = tuple(choose_runtime(device, workload, runtime) for runtime in asked)
-    check_command(wanted.command, runtimes, batches=wanted.batches, dither=wanted.dither)
-    return Chosen(device, workload, protocol, runtimes)
+    batches = wanted.batches or protocol.batches or (1,)
+    check_command(wanted.command, runtimes, batches=batches, dither=wanted.dither)
+    check_scenario(protocol, runtimes, batches, dither=wanted.dither)
+    return Chosen(device, workload, protocol, runtimes, batches)
+
+
+def check_scenario(
+    protocol: ProtocolPreset, runtimes: Sequence[str], batches: Sequence[int], *, dither: bool
+) -> None:
+    """Refuse what a scenario of queries cannot be asked for. Raises ConfigError."""
+    if protocol.scenario in (None, "offline") and protocol.timed == "forward":
+        return
+    back_to_back = protocol.scenario == "single-stream" and protocol.timed == "forward"
+    if dither and not back_to_back:
+        raise ConfigError(
+            f"the protocol {protocol.id} has instants of its own: it takes no --dither",
+            hint="leave out --dither, or choose a protocol without a scenario",
+        )
+    alone = sorted(set(runtimes) & PROGRAMS)
+    if alone:
+        raise ConfigError(
+            f"the protocol {protocol.id} cannot be asked of the runtime {alone[0]!r}, whose "
+            "program makes its inferences itself",
+            hint="choose another --runtime, or a protocol without a scenario",
+        )
+    if protocol.scenario in ("single-stream", "server") and tuple(batches) != (1,):
+        raise ConfigError(
+            f"a query of the scenario {protocol.scenario} is one input",
+            hint="leave out --batch",
+        )
+    if protocol.scenario == "multi-stream" and min(batches) < 2:
+        raise ConfigError(
+            "a query of the scenario multi-stream is a batch of several inputs",
+            hint="give their number as --batch; MLPerf has 8",
+        )
 
 
 def choose_runtime(device: DeviceProfile, workload: WorkloadProfile, asked: str | None) -> str:
@@ -89,7 +106,7 @@ def choose_runtime(device: DeviceProfile, workload: WorkloadProfile, asked: str 
     """
     known = sorted(workload.formats)
     if asked is not None:
-        if asked not in workload.formats:
+        if format_for(asked, workload.formats) is None:
             if asked == COMMAND:
                 raise no_command()
             raise ConfigError(
@@ -130,6 +147,7 @@ def choose_bench(catalog: Catalog, wanted: Wanted) -> tuple[str, Bench]:
             wanted.meter,
             wanted.supply,
             cable_ohm=wanted.cable_ohm,
+            voltmeter=wanted.voltmeter,
         )
     return catalog.bench_for_device(wanted.device)
 
@@ -152,20 +170,20 @@ def build_bench(
     supply: str | None,
     *,
     cable_ohm: str | None = None,
+    voltmeter: str | None = None,
 ) -> Bench:
-    """Get the bench that ``--host``, ``--meter``, ``--supply`` and ``--cable-ohm`` describe."""
+    """Get the bench that ``--host`` and the options that go with it describe."""
     model, resource = split_meter(meter)
+    leads = {} if cable_ohm is None else parse_cable(cable_ohm)
+    measures = catalog.instrument(model).quantities
+    meters = [BenchMeter(model=model, resource=resource, measures=measures, **leads)]
+    if voltmeter is not None:
+        model, resource = split_meter(voltmeter)
+        meters.append(BenchMeter(model=model, resource=resource, measures=("voltage",), **leads))
     return Bench(
         device=device,
         host=host,
-        meter=(
-            BenchMeter(
-                model=model,
-                resource=resource,
-                measures=catalog.instrument(model).quantities,
-                **({} if cable_ohm is None else parse_cable(cable_ohm)),
-            ),
-        ),
+        meter=tuple(meters),
         supply=None if supply is None else parse_supply(supply),
     )
 
@@ -212,46 +230,3 @@ def parse_ohm(text: str) -> float:
             f"{text!r} is no resistance in ohms", hint="write 0 or a number above it, such as 0.1"
         )
     return float(match[1])
-
-
-def _check_options(wanted: Wanted) -> None:
-    """Refuse options that exclude each other."""
-    if wanted.emulate:
-        for option, value in (
-            ("--bench", wanted.bench),
-            ("--host", wanted.host),
-            ("--supply", wanted.supply),
-            ("--cable-ohm", wanted.cable_ohm),
-        ):
-            if value is not None:
-                raise ConfigError(
-                    f"{option} and --emulate exclude each other",
-                    hint=f"leave out {option} to emulate, or --emulate to measure",
-                )
-        if wanted.meter is not None and "@" in wanted.meter:
-            raise ConfigError(
-                "an emulated meter has no resource of yours",
-                hint=f"with --emulate write --meter {wanted.meter.partition('@')[0]}",
-            )
-        return
-    if wanted.faults:
-        raise ConfigError("--fault needs --emulate", hint="add --emulate, or leave out --fault")
-    if wanted.bench is not None and (
-        wanted.host or wanted.meter or wanted.supply or wanted.cable_ohm
-    ):
-        raise ConfigError(
-            "--bench and --host, --meter, --supply or --cable-ohm exclude each other",
-            hint="give --bench alone, or --host and --meter without it",
-        )
-    if (wanted.host is None) != (wanted.meter is None):
-        given, missing = ("--host", "--meter") if wanted.host else ("--meter", "--host")
-        raise ConfigError(
-            f"{given} alone does not describe a bench",
-            hint=f"add {missing}: --host HOST --meter MODEL@RESOURCE [--supply 5.1V±0.05V]",
-        )
-    for option, value in (("--supply", wanted.supply), ("--cable-ohm", wanted.cable_ohm)):
-        if value is not None and wanted.host is None:
-            raise ConfigError(
-                f"{option} goes with --host and --meter",
-                hint="a bench has its supply and its cable in powerlab.toml",
-            )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from powerlab.cli._options import (
     fraction,
@@ -19,6 +20,8 @@ from powerlab.cli._options import (
 RUNS_PER_OPTION = 4096
 """Runs that the board can tell apart in its edge file."""
 
+_WITH_A_PLAN = frozenset({"study", "resume", "emulate", "seed", "lab", "as_json", "quiet"})
+
 
 def _names(_ctx: click.Context, _option: click.Parameter, text: str | None) -> tuple[str, ...]:
     """Read ``tflite`` or ``tflite,openvino``: names, each once; none where nothing was given."""
@@ -30,11 +33,46 @@ def _names(_ctx: click.Context, _option: click.Parameter, text: str | None) -> t
     return found
 
 
-@click.command(short_help="Measure one workload on one device.")
-@click.option("--device", required=True, metavar="ID", help="What is measured.")
+def _batches(ctx: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...]:
+    """Read batch sizes; none where nothing was given."""
+    return () if text is None else whole_numbers(ctx, option, text)
+
+
+def _check_alone(study: Path | None, *, resume: bool) -> None:
+    """Refuse what a plan says itself beside ``--plan``, and a call that names nothing."""
+    context = click.get_current_context()
+    given = [
+        parameter
+        for parameter in context.command.params
+        if context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+    ]
+    if study is None:
+        if context.params["device"] is None:
+            raise click.UsageError("Missing option '--device', or '--plan' for a study.")
+        if resume:
+            raise click.UsageError("--resume goes with --plan.")
+        return
+    for parameter in given:
+        if parameter.name not in _WITH_A_PLAN:
+            raise click.UsageError(
+                f"{parameter.opts[0]} and --plan exclude each other: write it into the plan."
+            )
+
+
+@click.command(short_help="Measure one workload on one device, or a study.")
+@click.option("--device", metavar="ID", help="What is measured.")
+@click.option(
+    "--plan",
+    "study",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE.toml",
+    help="A study plan in the place of a device: a matrix of options.",
+)
+@click.option("--resume", is_flag=True, help="With --plan: what is measured is not again.")
 @click.option("--bench", metavar="NAME", help="The set-up; by default the device's own.")
 @click.option("--host", metavar="H", help="Without a bench: ssh alias or user@host[:port].")
 @click.option("--meter", metavar="MODEL@RESOURCE", help="Without a bench: meter and place.")
+@click.option("--voltmeter", metavar="MODEL@RESOURCE", help="A second meter, for the volts.")
 @click.option("--supply", metavar="5.1V±0.05V", help="Volts at the board, if no meter reads them.")
 @click.option("--cable-ohm", metavar="R±U", help="Loop resistance of the leads to the board.")
 @click.option("--emulate", is_flag=True, help="Emulate board and meter: nothing to plug in.")
@@ -52,11 +90,9 @@ def _names(_ctx: click.Context, _option: click.Parameter, text: str | None) -> t
 @click.option(
     "--batch",
     "batches",
-    default="1",
-    show_default=True,
     metavar="N[,N]",
-    callback=whole_numbers,
-    help="Batch size; several share one session.",
+    callback=_batches,
+    help="Batch size (default: the preset's, or 1); several share one session.",
 )
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--protocol", default="quick", show_default=True, metavar="ID", help="The preset.")
@@ -80,38 +116,36 @@ def _names(_ctx: click.Context, _option: click.Parameter, text: str | None) -> t
 @json_option
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 def command(
-    report: Path | None, lang: str, lab: Path | None, *, as_json: bool, **options: Any
+    study: Path | None,
+    report: Path | None,
+    lang: str,
+    lab: Path | None,
+    *,
+    resume: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Measure the energy per inference of a workload on a device.
 
     The set-up is the bench of that device, or --bench, or --host with --meter; --emulate
     needs none. Several batch sizes or runtimes share one session, their runs in random order;
     each has a result and a run folder of its own, and --json gives an array. Exit code 6 says
-    that a result is not valid.
+    that a result is not valid. With --plan a whole study is measured, session by session.
     """
-    # Imported here, since `powerlab measure --help` need not wait for numpy and pydantic.
-    from powerlab.cli._measuring import measure_all, prepare  # noqa: PLC0415
-    from powerlab.cli._output import print_json  # noqa: PLC0415
-    from powerlab.cli._progress import open_view  # noqa: PLC0415
-    from powerlab.cli._reporting import write_reports  # noqa: PLC0415
-    from powerlab.cli._resolve import Wanted  # noqa: PLC0415
-    from powerlab.cli._summary import check_valid, summary  # noqa: PLC0415
-    from powerlab.store.document import result_document  # noqa: PLC0415
-
+    _check_alone(study, resume=resume)
     options.pop("quiet")
-    plan = prepare(Wanted(**options), lab=lab, report=report, lang=lang)
+    # Imported here, since `powerlab measure --help` need not wait for numpy and pydantic.
+    from powerlab.cli._progress import open_view  # noqa: PLC0415
+
     view = open_view(quiet=is_quiet())
-    outcomes = []
-    try:
-        for outcome in measure_all(plan, view):
-            outcomes.append(outcome)
-            if not as_json:
-                click.echo(summary(outcome.finished.result, folder=outcome.folder))
-    finally:  # an option that cannot be concluded does not take back those that are
-        documents = [result_document(outcome.finished.result) for outcome in outcomes]
-        if as_json and documents:
-            print_json(documents if len(plan.options) > 1 else documents[0])
-    for path in write_reports(plan, outcomes, view):
-        if not as_json:
-            click.echo(f"report  {path}")
-    check_valid([outcome.finished.result for outcome in outcomes])
+    if study is None:
+        from powerlab.cli._measure_one import measure_one  # noqa: PLC0415
+        from powerlab.cli._wanted import Wanted  # noqa: PLC0415
+
+        wanted = Wanted(**options)
+        measure_one(wanted, report=report, lang=lang, lab=lab, as_json=as_json, view=view)
+        return
+    from powerlab.cli._study import run_study  # noqa: PLC0415
+
+    emulate, seed = options["emulate"], options["seed"]
+    run_study(study, lab=lab, emulate=emulate, seed=seed, resume=resume, as_json=as_json, view=view)
