@@ -14,13 +14,13 @@ from functools import cache
 from powerlab.catalog.device_profile import DeviceProfile
 from powerlab.catalog.instrument_profile import InstrumentProfile
 from powerlab.catalog.layers import Catalog, load_catalog
-from powerlab.catalog.workload_profile import ProtocolPreset
+from powerlab.catalog.protocol_preset import ProtocolPreset
 from powerlab.emulation import noise
 from powerlab.emulation.timetable import Network
 from powerlab.emulation.virtual import Setup
 from powerlab.emulation.wiring import ErrorLaw
 from powerlab.emulation.world import emulation_of
-from powerlab.terms import Boundary
+from powerlab.terms import Boundary, VoltageSense
 from powerlab.units import nanoseconds
 
 DEVICE = "edgeboard"
@@ -291,6 +291,30 @@ def _models() -> Iterable[MeterClass]:
     yield MeterClass("usb-calibrated", usb, 10.0, 0.0117, idle_s=5.0)
 
 
+def _two_meters() -> Iterable[MeterClass]:
+    """Amperes of one meter and volts of another, slower one, joined."""
+    volts = Meter(
+        interval_s=0.5,
+        channels=("voltage",),
+        has_clock=False,
+        latency_s=0.2,
+        latency_limit_s=0.1,
+        burden_v=0.0,
+    ).profile("volts-2hz")
+    for name, sense, source_ohm in (
+        ("two-meters-at-the-board", VoltageSense.BOARD, 0.05),
+        ("two-meters-weak-supply", VoltageSense.METER, 0.3),
+    ):
+        yield MeterClass(
+            name,
+            Meter(interval_s=1e-3, channels=("current",), noise_percent=0.05),
+            5.0,
+            0.004,
+            idle_s=5.0,
+            setup=Setup(voltmeter=volts, voltage_sense=sense, source_ohm=source_ohm),
+        )
+
+
 def _refused() -> Iterable[MeterClass]:
     for name, interval_s, run_s in (
         ("1hz-too-slow-3s", 1.0, 3.0),
@@ -304,5 +328,5 @@ def _refused() -> Iterable[MeterClass]:
 @cache
 def classes() -> dict[str, MeterClass]:
     """Get all classes by name."""
-    made = (*_fast(), *_middle(), *_slow(), *_models(), *_refused())
+    made = (*_fast(), *_middle(), *_slow(), *_models(), *_two_meters(), *_refused())
     return {item.name: item for item in made}

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -33,14 +34,28 @@ MEMORY_SHARE = 1 / 8
 """Of this computer's memory, what samples may take: their analysis takes several times that."""
 
 
-class Sink(Protocol):
-    """Where recorded data goes as it comes: the run folder."""
+class BlockSink(Protocol):
+    """Where the samples of one meter go as they come."""
 
     def block(self, block: SampleBlock) -> None:
         """Keep one block of samples."""
 
+
+class Sink(BlockSink, Protocol):
+    """Where recorded data goes as it comes: the run folder."""
+
+    def voltmeter_block(self, block: SampleBlock) -> None:
+        """Keep one block of samples of a second meter, which reads the volts."""
+
     def event(self, kind: str, payload: object) -> None:
         """Keep one event of the measurement."""
+
+
+class VoltmeterSink:
+    """A sink in which the samples of a second meter go where those belong."""
+
+    def __init__(self, sink: Sink) -> None:
+        self.block = sink.voltmeter_block
 
 
 class Tee:
@@ -53,6 +68,11 @@ class Tee:
         """Keep one block in each."""
         for sink in self._sinks:
             sink.block(block)
+
+    def voltmeter_block(self, block: SampleBlock) -> None:
+        """Keep one block of a second meter in each."""
+        for sink in self._sinks:
+            sink.voltmeter_block(block)
 
     def event(self, kind: str, payload: object) -> None:
         """Keep one event in each."""
@@ -139,7 +159,7 @@ class Acquisition:
     it. A failure of the meter is kept and raised by ``check``, ``wait_until``, ``finish``.
     """
 
-    def __init__(self, meter: Meter, setup: MeterSetup, sink: Sink) -> None:
+    def __init__(self, meter: Meter, setup: MeterSetup, sink: BlockSink) -> None:
         self._meter = meter
         self.setup = setup
         self._sink = sink
@@ -227,6 +247,44 @@ class Acquisition:
                 hint="what came until then is kept in the run folder; check the link",
             )
         return self._samples.trace(self._meter, self.setup)
+
+
+class Meters:
+    """The meters of one session, read side by side; the first one is the main meter.
+
+    ``setup`` is the main meter's with the interval and latency of the slowest: what the pace of
+    a session goes by. The same calls as of one ``Acquisition``.
+    """
+
+    def __init__(self, acquisitions: Sequence[Acquisition]) -> None:
+        self._all = tuple(acquisitions)
+        setups = [one.setup for one in self._all]
+        slowest = max(setups, key=lambda setup: setup.interval_s)
+        self.setup = replace(
+            setups[0],
+            interval_s=slowest.interval_s,
+            aperture_s=max(setup.aperture_s for setup in setups),
+            latency_s=max(setup.latency_s for setup in setups),
+            latency_limit_s=max(setup.latency_limit_s for setup in setups),
+        )
+
+    def check(self) -> None:
+        """Raise what stopped any of the meters."""
+        for one in self._all:
+            one.check()
+
+    def latest(self) -> np.ndarray | None:
+        """Get what the main meter read last, as ``Acquisition.latest`` does."""
+        return self._all[0].latest()
+
+    def wait_until(self, instant_ns: int) -> None:
+        """Wait until all meters have been read later than an instant."""
+        for one in self._all:
+            one.wait_until(instant_ns)
+
+    def so_far(self) -> MeterTrace:
+        """Get the main meter's trace until now."""
+        return self._all[0].so_far()
 
 
 def _memory_bytes() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,6 +39,9 @@ two standard uncertainties of the rating."""
 PEAK_MARGIN = 1.5
 """A meter's range carries this many times the profile's active current."""
 
+VOLTS_MARGIN = 1.1
+"""A voltmeter's range carries this many times the supply's label."""
+
 ADAPTER_EFFICIENCY = 0.7
 """The least that a board's adapter passes on: an estimate, for the range on the mains side."""
 
@@ -45,8 +49,11 @@ BYTES_PER_PARAMETER = {"float32": 4, "int8": 1}
 
 
 def wiring(bench: Bench, device: DeviceProfile) -> Wiring:
-    """Get the electrical set-up from a bench; without a read voltage, the adapter's label."""
-    meter, supply = bench.meter[0], bench.supply
+    """Get the electrical set-up from a bench; without a read voltage, the adapter's label.
+
+    Where a second meter reads the volts, it is its tap that counts.
+    """
+    meter, supply = bench.meter[-1], bench.supply
     label = device.power.supply_voltage_v.value
     source_ohm, u_source_ohm = _source_ohm(bench, device)
     return Wiring(
@@ -80,7 +87,7 @@ def _source_ohm(bench: Bench, device: DeviceProfile) -> tuple[float, float]:
     supply, power = bench.supply, device.power
     if supply is not None and supply.source_ohm is not None:
         return supply.source_ohm, supply.u_source_ohm or 0.0
-    if {"voltage", "power"} & set(bench.meter[0].measures):
+    if any({"voltage", "power"} & set(meter.measures) for meter in bench.meter):
         return 0.0, 0.0
     label_v = power.supply_voltage_v.value
     rated_a = power.supply_current_a or power.active_w.value / label_v
@@ -96,16 +103,27 @@ def meter_request(device: DeviceProfile) -> MeterRequest:
     )
 
 
+def voltmeter_request(device: DeviceProfile) -> MeterRequest:
+    """Get what a measurement asks of a meter that reads the volts for an ammeter."""
+    return replace(
+        meter_request(device),
+        channels=("voltage",),
+        expected_peak_v=VOLTS_MARGIN * device.power.supply_voltage_v.value,
+    )
+
+
 def work(workload: WorkloadProfile, batch: int) -> Work:
     """Get what one inference takes; the weights cross memory once for a whole batch."""
     weights = workload.parameters * BYTES_PER_PARAMETER[workload.precision]
-    return Work(macs=float(workload.macs), memory_bytes=weights / batch)
+    inputs = math.prod(workload.input_shape) * BYTES_PER_PARAMETER[workload.precision]
+    return Work(macs=float(workload.macs), memory_bytes=weights / batch, link_bytes=float(inputs))
 
 
-def roofs(device: DeviceProfile, precision: str) -> Roofs:
+def roofs(device: DeviceProfile, precision: str, runtime: str = "") -> Roofs:
     """Get a device's physical limits at a precision ("float32" or "int8"), None where unknown.
 
-    An idle power that no source gives is no limit.
+    An idle power that no source gives is no limit; the link of a composite device is one for
+    the runtimes of its accelerators.
     """
     power, peaks = device.power, device.peaks
     idle = power.idle_w
@@ -124,7 +142,15 @@ def roofs(device: DeviceProfile, precision: str) -> Roofs:
         memory_bytes_per_s=bandwidth,
         idle_w=None if idle.estimated else Figure(idle.value, idle.u),
         supply_w=supply_w,
+        link_bytes_per_s=_link(device, runtime),
     )
+
+
+def _link(device: DeviceProfile, runtime: str) -> Figure | None:
+    parts = device.composite
+    if parts is None or runtime not in parts.runtimes:
+        return None
+    return Figure(parts.link_gb_s * 1e9)
 
 
 def _peak(giga: float | None, u_relative: float) -> Figure | None:

@@ -8,21 +8,29 @@ complete blocks, every option once in each, so that whatever drifts meets all of
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from powerlab.acquire import Acquisition, Sink, Tee
+from powerlab.acquire import Acquisition, Meters, Sink, Tee
 from powerlab.agent.edges import CAPACITY
 from powerlab.analysis.align import align
 from powerlab.analysis.codes import MarkerPlan, plan_marker
 from powerlab.analysis.estimate import estimate, first_stage_plan
+from powerlab.analysis.joined import joined
 from powerlab.analysis.precision import MOST_RUNS, RunPlan, Unreachable
 from powerlab.analysis.warm import warm_up_state
 from powerlab.devices.link import BoardLink
 from powerlab.job import Job
-from powerlab.pacing import Pauses, pass_duration_s, passes_in, plan_pauses, randomised_blocks
+from powerlab.pacing import (
+    Pauses,
+    pass_duration_s,
+    passes_in,
+    plan_pauses,
+    randomised_blocks,
+    run_deadline_s,
+)
 from powerlab.progress import Watch
 from powerlab.records import (
     Capture,
@@ -36,7 +44,6 @@ from powerlab.records import (
     Wiring,
     Work,
 )
-from powerlab.records.correction import ChannelCalibration
 from powerlab.units import now_ns, seconds
 
 FIRST_BURST, BURST = 200, 60
@@ -64,6 +71,7 @@ class Option:
     roofs: Roofs | None = None
     phases: list[Phase] = field(default_factory=list)
     passes: int = 1
+    deadline_s: float = 30.0
     pauses: Pauses | None = None
 
     def keep(self, phase: Phase) -> None:
@@ -77,15 +85,18 @@ class Option:
 
 @dataclass
 class Conductor:
-    """Walks one board through the protocol that all options share."""
+    """Walks one board through the protocol that all options share.
+
+    ``seen`` makes of a capture what the decisions on the way go by.
+    """
 
     board: BoardLink
     options: Sequence[Option]
-    acquisition: Acquisition
+    acquisition: Acquisition | Meters
     watch: Watch
     timebase: Timebase
     wiring: Wiring
-    calibrations: tuple[ChannelCalibration, ...] = ()
+    seen: Callable[[Capture], Capture] = joined
     bursts: list[ClockExchanges] = field(default_factory=list)
     telemetry: list[Telemetry] = field(default_factory=list)
 
@@ -140,7 +151,8 @@ class Conductor:
         if option.job.dither:
             option.pauses = self._plan_pauses(pace_s)
             option.sink.event("dither", option.pauses)
-        option.passes = passes_in(self.protocol.run_s, pace_s, option.pauses)
+        option.passes = passes_in(self.protocol, pace_s, option.pauses, option.job.batch)
+        option.deadline_s = run_deadline_s(self.protocol, option.passes, pace_s)
         return pace_s
 
     def _is_warm(self, option: Option) -> bool:
@@ -148,7 +160,7 @@ class Conductor:
 
         The meter is not waited for: that would let the board cool down again.
         """
-        capture = self.capture(option, self.acquisition.so_far())
+        capture = self.seen(self.capture(option, self.acquisition.so_far()))
         return warm_up_state(capture, align(capture)).steady_since_ns is not None
 
     def _plan_pauses(self, pace_s: float) -> Pauses:
@@ -201,7 +213,7 @@ class Conductor:
         for phase in self.board.run(
             index,
             option.passes,
-            4 * self.protocol.run_s + 30,
+            option.deadline_s,
             self.watch.guard_s,
             slot=option.slot,
             dither_s=pauses.longest_s,
@@ -221,7 +233,7 @@ class Conductor:
         trace = self.acquisition.so_far()
         wanted, notes = {}, []
         for option in self.options:
-            capture = self.capture(option, trace)
+            capture = self.seen(self.capture(option, trace))
             plan = first_stage_plan(estimate(capture, align(capture)), first, target)
             option.sink.event("first_stage", first)
             option.sink.event("precision", target)
@@ -266,7 +278,7 @@ class Conductor:
             telemetry=tuple(self.telemetry),
             work=option.work,
             roofs=option.roofs,
-            calibrations=self.calibrations,
+            scenario=job.scenario(),
         )
 
     def exchanges(self) -> ClockExchanges:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from powerlab.catalog.protocol_preset import ProtocolPreset
 from powerlab.records import Phase
 from powerlab.units import NS_PER_S
 
@@ -55,7 +56,20 @@ def plan_pauses(pass_s: float, interval_s: float, *, run_s: float, most: int) ->
     return Pauses(longest_s, every)
 
 
-def passes_in(run_s: float, pass_s: float, pauses: Pauses | None) -> int:
-    """Get how many passes, and the pauses between them, fill a run."""
+def passes_in(
+    protocol: ProtocolPreset, pass_s: float, pauses: Pauses | None = None, batch: int = 1
+) -> int:
+    """Get how many passes make a run: they fill its time, in whole blocks, the least at least.
+
+    With a rate of queries those that are expected in that time, however long a pass takes.
+    """
     pause_s = pauses.longest_s / 2 / pauses.every if pauses else 0.0
-    return max(1, math.ceil(run_s / (pass_s + pause_s)))
+    period_s = 1 / protocol.target_qps if protocol.target_qps else pass_s + pause_s
+    least = max(protocol.least_passes, math.ceil(protocol.least_inferences / batch))
+    passes = max(least, math.ceil(protocol.run_s / period_s))
+    return protocol.block_passes * math.ceil(passes / protocol.block_passes)
+
+
+def run_deadline_s(protocol: ProtocolPreset, passes: int, pass_s: float) -> float:
+    """Get when a run is cut short: after four times what it should take, and half a minute."""
+    return 4 * max(protocol.run_s, passes * pass_s) + 30

@@ -11,8 +11,8 @@ from typing import Self
 
 import numpy as np
 
-from powerlab.acquire import Acquisition
-from powerlab.catalog.workload_profile import ProtocolPreset
+from powerlab.acquire import Acquisition, Meters
+from powerlab.catalog.protocol_preset import ProtocolPreset
 from powerlab.records import MeterSetup, Wiring
 from powerlab.units import NS_PER_S, now_ns
 
@@ -50,7 +50,7 @@ class Watch:
         protocol: ProtocolPreset,
         wiring: Wiring,
         setup: MeterSetup,
-        acquisition: Acquisition,
+        acquisition: Acquisition | Meters,
         progress: Callable[[Progress], None],
         options: int = 1,
     ) -> None:

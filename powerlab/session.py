@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from powerlab.acquire import Acquisition, Sink, Tee
+from powerlab.acquire import Meters, Sink, Tee
 from powerlab.agent.edges import run_tag
 from powerlab.analysis.conclude import conclude
-from powerlab.calibrated import Occasion, SetUp, calibrated
-from powerlab.circumstances import latest_price, meter_request, roofs, timebase, wiring, work
+from powerlab.analysis.joined import joined
+from powerlab.catalog.tools import TOOL_FORMATS
+from powerlab.circumstances import latest_price, roofs, timebase, work
 from powerlab.conductor import Conductor, Option
 from powerlab.devices.link import BoardLink
 from powerlab.devices.open import open_board
-from powerlab.errors import ConfigError
-from powerlab.instruments.contract import open_meter
 from powerlab.job import Job
 from powerlab.progress import Progress, Watch
-from powerlab.recipes import build_workload, cache_dir
+from powerlab.recipes import build_workload, cache_dir, main_file
+from powerlab.recipes.counted import counted
 from powerlab.records import Aligned, Capture, Result, Truth
+from powerlab.station import Known, open_station
 from powerlab.store.calibrations import CalibrationStore
-
-MAIN_FILE = {"tflite": "model.tflite", "openvino-ir": "model.xml", "command": ""}
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A measurement brought to its end."""
+    """A measurement brought to its end; ``capture`` is what the result was concluded from."""
 
     result: Result
     capture: Capture
@@ -44,77 +43,101 @@ def measure(
 ) -> tuple[Capture, ...]:
     """Measure one or several options in one session: open everything, conduct the protocol.
 
-    Jobs have one bench, device, workload and protocol. Everything that comes in reaches the
-    sink of each job at once, so a failure loses nothing. What the lab's ``calibrations`` know
-    of the meter is applied and kept with each capture. Raises the family of whatever fails;
-    the meter and the agent are stopped in any case. Returns a capture for each job.
+    Jobs have one board, workload and protocol. Those of one ``slot`` are one option as each
+    measuring point of the bench sees it. Everything that comes in reaches the sink of each job
+    at once, so a failure loses nothing. What the lab's ``calibrations`` know of the meters is
+    applied and kept with each capture. Raises the family of whatever fails; meters and agent
+    are stopped in any case. Returns a capture for each job.
     """
     first, everyone = jobs[0], Tee(sinks)
-    bench, device = first.bench, first.device
-    if len(bench.meter) > 1:
-        raise ConfigError(
-            f"the bench {first.bench_name} names {len(bench.meter)} meters; one is read so far",
-            hint="keep the meter of the current, and write the volts under [bench.NAME.supply]",
-        )
-    models = [build_workload(job.workload, job.model_format(), cache_dir()) for job in jobs]
     with ExitStack() as stack:
-        meter = stack.enter_context(closing(open_meter(first.instrument, bench.meter[0])))
-        setup = meter.configure(meter_request(device))
-        board = stack.enter_context(open_board(bench))
-        if bench.line:
-            board.open_line(bench.line)
         when = timebase()
-        occasion = Occasion(first.instrument, bench, meter.identity, when.anchor_utc[:10])
-        known = calibrated(calibrations, occasion, SetUp(setup, wiring(bench, device)))
-        setup, circuit = known.setup, known.wiring
+        known = Known(calibrations, when.anchor_utc[:10])
+        places, slots = (_grouped(jobs, sinks, by) for by in ("place", "slot"))
+        models = {
+            slot: build_workload(own[0].workload, own[0].model_format(), cache_dir())
+            for slot, (own, _) in slots.items()
+        }
         everyone.event("timebase", when)
-        everyone.event("wiring", circuit)
-        everyone.event("meter", {"identity": meter.identity, "setup": setup})
-        everyone.event("calibrations", known.channels)
-        options = [
-            _load(board, slot, job, files, sink, meter_emulated=meter.identity.emulated)
-            for slot, (job, files, sink) in enumerate(zip(jobs, models, sinks, strict=True))
-        ]
-        acquisition = stack.enter_context(Acquisition(meter, setup, everyone))
+        stations = {
+            place: open_station(own[0], Tee(told), stack, known)
+            for place, (own, told) in places.items()
+        }
+        board = stack.enter_context(open_board(first.bench))
+        if first.bench.line:
+            board.open_line(first.bench.line)
+        everyone.event("board", board.hello())
+        emulated = any(station.emulated for station in stations.values())
+        options = {
+            slot: _load(board, own[0], models[slot], Tee(told), meter_emulated=emulated)
+            for slot, (own, told) in slots.items()
+        }
+        meters = [meter for station in stations.values() for meter in station.meters]
+        for meter in reversed(meters):  # a voltmeter reads before the ammeter that it serves
+            stack.enter_context(meter)
+        main, pace = stations[first.place], Meters(meters)
         watch = stack.enter_context(
             Watch(
                 protocol=first.protocol,
-                wiring=circuit,
-                setup=setup,
-                acquisition=acquisition,
+                wiring=main.wiring,
+                setup=pace.setup,
+                acquisition=pace,
                 progress=progress,
                 options=len(options),
             )
         )
-        conductor = Conductor(board, options, acquisition, watch, when, circuit, known.channels)
+        conductor = Conductor(
+            board,
+            tuple(options.values()),
+            pace,
+            watch,
+            when,
+            main.wiring,
+            seen=lambda capture: joined(main.seen(capture, main.so_far())),
+        )
         conductor.conduct()
-        trace = acquisition.finish()
-    return tuple(conductor.capture(option, trace) for option in options)
+        read = {place: station.finish() for place, station in stations.items()}
+        return tuple(
+            stations[job.place].seen(
+                conductor.capture(options[job.slot], read[job.place][0]), read[job.place]
+            )
+            for job in jobs
+        )
+
+
+def _grouped(
+    jobs: Sequence[Job], sinks: Sequence[Sink], by: str
+) -> dict[int, tuple[list[Job], list[Sink]]]:
+    """Sort jobs and their sinks by a number that they carry, in order of appearance."""
+    groups: dict[int, tuple[list[Job], list[Sink]]] = {}
+    for job, sink in zip(jobs, sinks, strict=True):
+        own, told = groups.setdefault(getattr(job, by), ([], []))
+        own.append(job)
+        told.append(sink)
+    return groups
 
 
 def finish(
     job: Job,
     capture: Capture,
     truth: Callable[[Mapping[int, int]], Truth] | None = None,
-    slot: int = 0,
 ) -> Finished:
     """Conclude a capture and, under emulation, join the truth to the frozen result.
 
     ``truth`` is asked only after the result is frozen, for the runs of a job by their tags on
-    the board, whose ``slot`` is the job's place in its session.
+    the board.
     """
     result, aligned = conclude(
         capture, run=job.run, request=job.request(), price=latest_price(job.device)
     )
     if truth is not None:
-        counted = {run_tag(slot, run.index): run.inferences for run in result.runs}
+        counted = {run_tag(job.slot, run.index): run.inferences for run in result.runs}
         result = replace(result, truth=truth(counted))
-    return Finished(result, capture, aligned)
+    return Finished(result, joined(capture), aligned)
 
 
 def _load(
     board: BoardLink,
-    slot: int,
     job: Job,
     files: Mapping[str, Path],
     sink: Sink,
@@ -124,19 +147,22 @@ def _load(
     """Load the model of a job, and say what could be possible at all where speed is real."""
     target = board.load(
         files,
-        main=MAIN_FILE[job.model_format()],
+        main=main_file(files),
         runtime=job.runtime,
         threads=job.threads,
         batch=job.batch,
-        slot=slot,
-        command=job.workload.command if job.runtime == "command" else (),
+        slot=job.slot,
+        command=job.workload.command if job.runtime in ("command", *TOOL_FORMATS) else (),
+        queries=job.queries(),
     )
     sink.event("target", target)
     sink.event("batch", job.batch)
-    option = Option(job, slot, target, sink)
+    sink.event("scenario", job.scenario())
+    option = Option(job, job.slot, target, sink)
     if not (target.emulated or meter_emulated):
-        option.work = work(job.workload, job.batch)
-        option.roofs = roofs(job.device, job.workload.precision)
+        found = counted(job.workload, cache_dir())
+        option.work = found.least_work(job.batch) if found else work(job.workload, job.batch)
+        option.roofs = roofs(job.device, job.workload.precision, job.runtime)
         sink.event("work", option.work)
         sink.event("roofs", option.roofs)
     return option

@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from powerlab.analysis.plausibility import least_time_s
 from powerlab.catalog.bench_profile import Bench
 from powerlab.catalog.device_profile import DeviceProfile
 from powerlab.catalog.layers import Catalog, load_catalog
@@ -110,3 +111,16 @@ def test_idle_and_supply_are_limits_where_sources_give_them() -> None:
     assert (found.idle_w.value, found.idle_w.u) == (3.0, 0.1)
     assert found.supply_w.value == 24.0
     assert found.supply_w.u == pytest.approx(math.hypot(0.6, 6.0))
+
+
+def test_the_link_of_a_composite_is_a_roof_for_its_accelerator_alone():
+    """An input of 602,112 bytes crosses USB 2 in 10 ms; what runs on the host crosses nothing."""
+    found = load_catalog()
+    stick = found.device("coral-usb-raspberry-pi-3b-plus")
+    limits = roofs(stick, "int8", "edgetpu")
+    assert limits.link_bytes_per_s.value == 60e6
+    assert roofs(stick, "int8", "tflite").link_bytes_per_s is None
+    assert roofs(found.device("coral-devboard"), "int8", "edgetpu").link_bytes_per_s is None
+    image = work(found.workload("mobilenet-v2"), 1)
+    assert image.link_bytes == 4 * 224 * 224 * 3
+    assert least_time_s(image, limits) == pytest.approx(0.0100352)

@@ -128,6 +128,7 @@ class Sink:
 
 
 PROTOCOL = {"idle_s": 5.0, "warm_up_limit_s": 4.0, "runs": 3, "run_s": 6.0, "marker_s": 0.0}
+PROTOCOL |= {"least_passes": 1, "least_inferences": 1, "block_passes": 1, "target_qps": None}
 
 
 def conduct(monkeypatch, batches=(1,), *, steady=lambda _: True, interval_s=0.02, **changes):
@@ -141,7 +142,12 @@ def conduct(monkeypatch, batches=(1,), *, steady=lambda _: True, interval_s=0.02
     options = [
         Option(
             SimpleNamespace(
-                run=f"run-{batch}", batch=batch, label=f"batch {batch}", protocol=protocol, **job
+                run=f"run-{batch}",
+                batch=batch,
+                label=f"batch {batch}",
+                protocol=protocol,
+                scenario=lambda: None,
+                **job,
             ),
             slot,
             SimpleNamespace(environment=environment),

@@ -2,12 +2,13 @@
 
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from powerlab import session
+from powerlab import session, station
 from powerlab.catalog.bench_profile import Bench, BenchMeter
 from powerlab.catalog.layers import load_catalog
 from powerlab.emulation.bench import emulated_bench
@@ -26,11 +27,16 @@ class Recorder:
 
     def __init__(self):
         self.blocks = []
+        self.volts = []
         self.events = []
 
     def block(self, block: SampleBlock) -> None:
         """Keep a block."""
         self.blocks.append(block)
+
+    def voltmeter_block(self, block: SampleBlock) -> None:
+        """Keep a block of the second meter."""
+        self.volts.append(block)
 
     def event(self, kind: str, payload: object) -> None:
         """Keep an event."""
@@ -38,13 +44,27 @@ class Recorder:
 
 
 def run_all(
-    options, *, seed=1, meter="keithley-dmm6500", faults=(), protocol=BRIEF, sinks=None, **changes
+    options,
+    *,
+    seed=1,
+    meter="keithley-dmm6500",
+    voltmeter=None,
+    faults=(),
+    protocol=BRIEF,
+    sinks=None,
+    **changes,
 ):
     """Measure options (runtime, batch) of an emulated EdgeBoard in one session."""
     catalog = load_catalog()
     runtimes = sorted({runtime for runtime, _ in options})
     with emulated_bench(
-        catalog, "edgeboard", meter, seed=seed, faults=faults, runtimes=runtimes
+        catalog,
+        "edgeboard",
+        meter,
+        voltmeter_id=voltmeter,
+        seed=seed,
+        faults=faults,
+        runtimes=runtimes,
     ) as emulated:
         jobs = [
             Job(
@@ -53,15 +73,19 @@ def run_all(
                 bench=emulated.bench,
                 device=catalog.device("edgeboard"),
                 instrument=catalog.instrument(meter),
+                voltmeter=None if voltmeter is None else catalog.instrument(voltmeter),
                 workload=catalog.workload("seed-cnn"),
                 protocol=catalog.protocol("quick").model_copy(update=protocol),
                 runtime=runtime,
                 batch=batch,
                 threads=1,
                 label=label,
+                slot=slot,
                 **changes,
             )
-            for (runtime, batch), label in zip(options, labels(options), strict=True)
+            for slot, ((runtime, batch), label) in enumerate(
+                zip(options, labels(options), strict=True)
+            )
         ]
         captures = measure(
             jobs,
@@ -70,8 +94,8 @@ def run_all(
             calibrations=CalibrationStore(Path("no lab")),
         )
         return [
-            finish(job, capture, emulated.truth, slot)
-            for slot, (job, capture) in enumerate(zip(jobs, captures, strict=True))
+            finish(job, capture, emulated.truth)
+            for job, capture in zip(jobs, captures, strict=True)
         ]
 
 
@@ -105,6 +129,20 @@ def test_multimeter_bench_states_an_interval_that_holds_the_truth(seed):
     assert result.sync.u_offset_ns < 5e6
 
 
+def test_volts_of_a_second_meter_take_the_burden_out_of_the_budget():
+    """An ammeter and a voltmeter, both read all along, tell the power of every sample."""
+    sink = Recorder()
+    result = run(voltmeter="siglent-sdm3065x", sink=sink).result
+    energy = result.quantities["energy_of_these_runs"]
+    assert abs(energy.value - result.truth.energy_of_these_runs_j) <= 3 * energy.u
+    names = {line.name for line in energy.budget}
+    assert "volts joined" in names
+    assert not names & {"burden voltage", "supply voltage"}
+    assert "volts-joined" in {finding.code for finding in result.findings}
+    assert sink.volts
+
+
+@pytest.mark.slow
 def test_usb_meter_bench_states_an_interval_that_holds_the_truth():
     """Over a PTY at two readings a second, longer runs give an honest interval."""
     result = run(meter="rdtech-um25c", protocol=UNHURRIED).result
@@ -118,7 +156,8 @@ def test_everything_reaches_the_sink_as_it_happens():
     sink = Recorder()
     finished = run(sink=sink)
     kinds = [kind for kind, _ in sink.events]
-    assert kinds[:6] == ["timebase", "wiring", "meter", "calibrations", "target", "batch"]
+    first = ["timebase", "meter", "wiring", "calibrations", "board", "target", "batch"]
+    assert kinds[:7] == first
     assert kinds.count("phase") == len(finished.capture.phases)
     assert all(isinstance(item, Phase) for kind, item in sink.events if kind == "phase")
     assert kinds.count("telemetry") == len(finished.capture.telemetry) > 2
@@ -128,6 +167,7 @@ def test_everything_reaches_the_sink_as_it_happens():
     assert (finished.capture.work, finished.capture.roofs) == (None, None)
 
 
+@pytest.mark.slow
 def test_markers_show_the_load_where_the_clocks_put_it():
     """Two patterns drawn by the board are found in the trace, within latency and lag."""
     finished = run(protocol={**BRIEF, "marker_s": 4.0})
@@ -196,6 +236,7 @@ def test_options_of_one_session_each_state_an_interval_that_holds_their_own_trut
     assert len(both) == 4
 
 
+@pytest.mark.slow
 def test_dithered_runs_state_an_interval_that_holds_the_truth():
     """The pauses are part of a run for the meter and for the truth alike."""
     finished = run(dither=True, seed=13)
@@ -227,6 +268,10 @@ class Stub:
     def close(self):
         """Close nothing."""
 
+    def hello(self):
+        """Tell nothing of a board."""
+        return {}
+
     def open_line(self, spec):
         """Keep which line is wanted."""
         self.lines.append(spec)
@@ -242,7 +287,7 @@ class Stub:
 def test_what_could_be_possible_is_recorded_of_real_boards_only(monkeypatch, emulated):
     """Work and roofs judge a speed that is the device's own; a trigger line is opened first."""
     catalog, stub = load_catalog(), Stub(emulated=emulated)
-    monkeypatch.setattr(session, "open_meter", lambda *_: stub)
+    monkeypatch.setattr(station, "open_meter", lambda *_: stub)
     monkeypatch.setattr(session, "open_board", lambda _: stub)
     meter = BenchMeter(model="keithley-dmm6500", resource="nowhere")
     job = Job(
@@ -260,7 +305,7 @@ def test_what_could_be_possible_is_recorded_of_real_boards_only(monkeypatch, emu
     sinks = [Recorder(), Recorder()]
     with pytest.raises(TargetError, match="no room"):
         measure(
-            [job, job],
+            [job, replace(job, slot=1)],
             sinks=sinks,
             progress=lambda _: None,
             calibrations=CalibrationStore(Path("no lab")),

@@ -5,30 +5,22 @@ dictionary and imports them from there.
 """
 
 import pkgutil
-from typing import List
+from typing import Iterator, List, Sequence
 
-from powerlab.agent.adapters import BUILT_IN
+import powerlab.agent
 
-MODULES = (
-    "__init__",
-    "adapters/__init__",
-    "adapters/inputs",
-    *(f"adapters/{name}" for name in BUILT_IN),
-    "child",
-    "clock",
-    "cuda",
-    "edges",
-    "facts",
-    "faults",
-    "gpio",
-    "loop",
-    "models",
-    "program",
-    "protocol",
-    "supervise",
-    "telemetry",
-    "windows",
-)
+
+def _modules() -> Iterator[str]:
+    """Yield every module of the agent but this one, packages as "name/__init__"."""
+    prefix = "powerlab.agent."
+    yield "__init__"
+    for found in pkgutil.walk_packages(powerlab.agent.__path__, prefix):
+        name = found.name[len(prefix) :].replace(".", "/")
+        if name != "bundle":
+            yield f"{name}/__init__" if found.ispkg else name
+
+
+MODULES = tuple(_modules())
 
 GREETING = b"powerlab-agent: send\n"
 """The first stage's only words: whoever gets the payload must be a Python that waits for it."""
@@ -63,13 +55,16 @@ class Sources(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         return compile(self.get_source(name), "powerlab-agent/" + name, "exec")
 sys.meta_path.insert(0, Sources())
 from powerlab.agent.supervise import main
-main()
+main(sys.argv[1:])
 """
 
 
-def command(python: str) -> List[str]:
-    """Get the words that start the agent's first stage with an interpreter of the board."""
-    return [python, "-u", "-c", STAGE_ZERO]
+def command(python: str, words: Sequence[str] = ()) -> List[str]:
+    """Get the words that start the agent's first stage with an interpreter of the board.
+
+    ``words`` say what it is to be: the agent without any, "counters KIND key=value ..." else.
+    """
+    return [python, "-u", "-c", STAGE_ZERO, *words]
 
 
 def payload() -> bytes:

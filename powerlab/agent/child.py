@@ -75,6 +75,10 @@ class Child:
         self._input, self._output, self._errors = (stream.fileno() for stream in streams)
         os.set_blocking(self._errors, False)
 
+    def fileno(self) -> int:
+        """Get the descriptor of its output, readable when it has written or ended."""
+        return int(self._output)
+
     def tell(self, line: bytes) -> None:
         """Write a line to its standard input; it may read nothing, and have closed that."""
         with contextlib.suppress(OSError):

@@ -14,7 +14,17 @@ import threading
 import traceback
 from typing import Any, Callable, Dict, Optional, Tuple
 
-from powerlab.agent import child, edges, facts, gpio, models, telemetry, windows
+from powerlab.agent import (
+    accuracy,
+    child,
+    edges,
+    facts,
+    gpio,
+    models,
+    queries,
+    telemetry,
+    windows,
+)
 from powerlab.agent.adapters import find_adapter
 from powerlab.agent.clock import now_ns
 from powerlab.agent.faults import AgentError, reason
@@ -49,6 +59,8 @@ class Agent:
             "draw": self._draw,
             "telemetry": self._tell,
             "line": self._open_line,
+            "check": self._check,
+            "classify": self._classify,
         }
 
     def serve(self) -> None:
@@ -145,7 +157,7 @@ class Agent:
             former.close()
         del former  # what the slot held makes room first
         path = self._models().locate(message["sha256"], message["main"]) if message["main"] else ""
-        adapter = find_adapter(message["runtime"])
+        adapter = queries.dressed(find_adapter(message["runtime"]), message.get("queries"))
         facts.pin_to_cores(message["threads"])
         options = {key: message[key] for key in ("threads", "batch", "seed")}
         options["command"] = message.get("command")
@@ -181,6 +193,14 @@ class Agent:
 
     def _tell(self, _message: Message, _blob: bytes) -> Message:
         return self._telemetry.read()
+
+    def _classify(self, message: Message, blob: bytes) -> Message:
+        return accuracy.classify(*self._loaded(message), blob, message["top"])
+
+    def _check(self, _message: Message, _blob: bytes) -> Message:
+        from powerlab.agent import check  # noqa: PLC0415  (nobody measures with it)
+
+        return check.inspect()
 
     def _open_line(self, message: Message, _blob: bytes) -> Message:
         self._edges.attach(gpio.open_line(message["spec"]))

@@ -23,13 +23,17 @@ Host to agent, each with an ``id`` that its answer repeats::
     {"do": "draw", "chips": [1, 1, 0, …], "chip_s": 0.02}
     {"do": "telemetry"}
     {"do": "line", "spec": "gpiochip0:17"}
+    {"do": "check"}                            the facts of ``powerlab.agent.check``
+    {"do": "classify", "top": 5}               + blob, prepared pictures
     {"do": "bye"}
 
 load has an empty ``main``, no digest, and a ``command`` with ``argv`` and ``limit_s`` where the
 runtime is a program on the board (``powerlab.agent.program``). load, warm, run and draw take a
 ``slot``, 0 without: as many models stay loaded as slots are used, and a load frees its slot's
-former model first. A run takes ``dither_s`` and ``dither_every``: a pause uniform on 0 to
-``dither_s`` after every ``dither_every`` passes (1 without) but the last.
+former model first. load takes ``queries``, how they come (``powerlab.agent.queries``). A run
+takes ``dither_s`` and ``dither_every``: a pause uniform on 0 to ``dither_s`` after every
+``dither_every`` passes (1 without) but the last. classify takes a ``slot`` too and answers as
+``powerlab.agent.accuracy`` says.
 
 Agent to host::
 

@@ -9,9 +9,10 @@ import contextlib
 import os
 import signal
 import tempfile
-from typing import Any, List
+from typing import Any, List, Sequence
 
 from powerlab.agent import edges, facts, models
+from powerlab.agent.counters import serve
 from powerlab.agent.facts import read_text
 from powerlab.agent.loop import Agent, take_streams
 
@@ -20,6 +21,8 @@ ENDED_BY_SIGNAL = "powerlab-agent: ended with signal"
 
 NO_ROOM = 97
 """The exit status where the board's temporary directory has no place for the edge file."""
+
+COUNTERS = "counters"
 
 ORPHANS_LIMIT = 1000
 """How many processes that the agent started are killed after it, each in its turn."""
@@ -31,8 +34,11 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-def main() -> None:
-    """Start the agent on this process's stdin and stdout; never returns."""
+def main(words: Sequence[str] = ()) -> None:
+    """Start the agent on this process's stdin and stdout; never returns.
+
+    With the words "counters KIND key=value ..." it reads the board's counters instead.
+    """
     for orphan in edges.remove_orphans():  # its parent was killed together with it
         _remove_files_of(orphan)
     parent = os.getpid()
@@ -40,8 +46,10 @@ def main() -> None:
     child = os.fork()
     if child == 0:
         _die_with(parent)
-        facts.pin_to_cores(1)
         receive_fd, send_fd = take_streams()
+        if words[:1] == [COUNTERS]:
+            serve.serve(receive_fd, send_fd, list(words[1:]))
+        facts.pin_to_cores(1)
         _agent(receive_fd, send_fd).serve()
     _forward_signals(child)
     _, status = os.waitpid(child, 0)

@@ -75,8 +75,10 @@ def _window(phase: Phase, clock: ClockFit, batch: int) -> Window:
     if not len(begun):
         begun = np.concatenate(([phase.start_board_ns], phase.done_board_ns[:-1]))
         begun = begun[: len(phase.done_board_ns)]
-    latency_s = (phase.done_board_ns - begun) / rate
-    busy_s = float(latency_s.sum()) if phase.passes else 0.0
+    service_s = (phase.done_board_ns - begun) / rate
+    due = phase.due_board_ns
+    latency_s = (phase.done_board_ns - due) / rate if len(due) else service_s
+    busy_s = float(service_s.sum()) if phase.passes else 0.0
     length_s = (phase.stop_board_ns - phase.start_board_ns) / rate
     return Window(
         kind=phase.kind,
@@ -88,6 +90,7 @@ def _window(phase: Phase, clock: ClockFit, batch: int) -> Window:
         done_ns=edges[2:].copy(),
         pause_s=max(0.0, length_s - busy_s) if len(phase.begun_board_ns) else 0.0,
         cpu_s=phase.cpu_s,
+        open_loop=len(due) > 0,
     )
 
 

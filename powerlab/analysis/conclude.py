@@ -9,8 +9,10 @@ import numpy as np
 from powerlab.analysis.align import align
 from powerlab.analysis.cost import performance_per_cost
 from powerlab.analysis.estimate import Estimate, estimate
+from powerlab.analysis.joined import joined, joined_findings
 from powerlab.analysis.judge import judge
 from powerlab.analysis.marking import residual_ns
+from powerlab.analysis.scenarios import QueryRun, scenario_figures, scenario_findings
 from powerlab.findings import Severity
 from powerlab.records import (
     Aligned,
@@ -24,6 +26,7 @@ from powerlab.records import (
     SampleFlag,
     Sync,
 )
+from powerlab.records.scenario import ScenarioFigures
 from powerlab.units import NS_PER_S
 
 FEWEST_RUNS = 2
@@ -42,13 +45,18 @@ def conclude(
     kinds = [phase.kind for phase in capture.phases]
     if kinds.count("run") < FEWEST_RUNS or "idle" not in kinds:
         raise ValueError(f"a capture needs an idle phase and {FEWEST_RUNS} runs to conclude from")
+    capture = joined(capture)
     aligned = align(capture)
     done = estimate(capture, aligned)
     quantities = dict(done.quantities)
     if price is not None:
         quantities["performance_per_cost"] = performance_per_cost(quantities["throughput"], price)
-    findings = (*aligned.findings, *judge(capture, done, price))
-    emulated = capture.target.emulated or capture.trace.identity.emulated
+    findings = (*joined_findings(capture), *aligned.findings, *judge(capture, done, price))
+    figures = _scenario(capture, done)
+    if figures is not None:
+        findings += tuple(scenario_findings(figures))
+    meters = [trace for trace in (capture.trace, capture.voltmeter) if trace is not None]
+    emulated = capture.target.emulated or any(trace.identity.emulated for trace in meters)
     result = Result(
         run=run,
         request=request,
@@ -68,8 +76,21 @@ def conclude(
         truth=None,
         price=price,
         latency=done.latency,
+        scenario=figures,
     )
     return result, aligned
+
+
+def _scenario(capture: Capture, done: Estimate) -> ScenarioFigures | None:
+    scenario = capture.scenario
+    # Ends of passes that are spread evenly over a run have no percentile, only a rate.
+    if scenario is None or (not capture.target.passes_timed and scenario.name != "offline"):
+        return None
+    runs = [
+        QueryRun(run.latency_s, run.inferences, (run.stop_ns - run.start_ns) / NS_PER_S)
+        for run in done.model.runs
+    ]
+    return scenario_figures(scenario, runs)
 
 
 def _marker_residual_ns(aligned: Aligned) -> float | None:

@@ -45,7 +45,9 @@ from powerlab.records import (
     FloatArray,
     Latency,
     Quantity,
+    Window,
 )
+from powerlab.units import NS_PER_S
 
 LATENCIES = {"latency_p50": 0.5, "latency_p90": 0.9, "latency_p99": 0.99}
 
@@ -110,6 +112,8 @@ def _systematic(
                         input_=item.input,
                     )
                 )
+    lines["gross"] += _program_edges(model, nominal)
+    lines["net"] += _program_edges(model, nominal)
     if nominal.gap_limit_j > 0:
         gaps = component(
             "gaps",
@@ -121,6 +125,33 @@ def _systematic(
         lines["gross"].append(gaps)
         lines["net"].append(gaps)
     return lines
+
+
+EDGES_WITHIN = "edges_within_s"
+"""The fact that tells how far the window of a maker's program was from its passes at loading."""
+
+
+def _program_edges(model: Model, nominal: Energies) -> list[Component]:
+    """Get what a window that was found by a program's own lines may be off, in energy.
+
+    By the mean over the runs; by what was seen at loading where the runs do not tell.
+    """
+    told_s = [phase.edges_within_s for phase in model.capture.phases if phase.kind == "run"]
+    at_load_s = float(model.capture.target.environment.get(EDGES_WITHIN, 0.0))
+    within_s = float(np.mean(told_s)) if any(told_s) else at_load_s
+    if within_s <= 0:
+        return []
+    rise_w = max(0.0, float(nominal.active_w.mean()) - nominal.idle_w)
+    inferences = float(np.mean([run.inferences for run in nominal.runs]))
+    return [
+        component(
+            "program's window",
+            "B",
+            rectangular(rise_w * within_s / inferences),
+            Distribution.RECTANGULAR,
+            source=f"begin and end by its lines, within {within_s:.3g} s together",
+        )
+    ]
 
 
 def _means(energies: Energies) -> dict[str, float]:
@@ -188,13 +219,20 @@ def _time_quantities(model: Model) -> Iterable[Quantity]:
 
     A host's clock that runs fast makes every duration long and every rate low.
     """
-    rate = np.array([run.inferences / float(run.latency_s.sum()) for run in model.runs])
+    rate = np.array([run.inferences / _counted_s(run) for run in model.runs])
     yield _from_runs(model, "throughput", "1/s", rate, -1)
     if not model.capture.target.passes_timed:
         return
     for name, fraction in LATENCIES.items():
         values = np.array([quantile(run.latency_s, fraction) for run in model.runs])
         yield _from_runs(model, name, "s", values, 1)
+
+
+def _counted_s(run: Window) -> float:
+    """Get the time that the inferences took; of queries that came by themselves, all of it."""
+    if run.open_loop:
+        return (run.stop_ns - run.start_ns) / NS_PER_S
+    return float(run.latency_s.sum())
 
 
 def _from_runs(model: Model, name: str, unit: str, values: FloatArray, sign: int) -> Quantity:

@@ -75,6 +75,8 @@ def _range(capture: Capture, channel: str) -> str:
     exists in its own world only.
     """
     identity, setup = capture.trace.identity, capture.trace.setup
+    if channel == "voltage" and setup.joined is not None:
+        identity = setup.joined.identity
     full_scale = setup.accuracy[setup.channels.index(channel)].full_scale
     owner = identity.serial or _session(capture)
     if identity.emulated:
@@ -168,6 +170,17 @@ def _circuit(capture: Capture, inputs: Inputs) -> Iterable[Perturbation]:
 
         return moved
 
+    if setup.joined is not None:
+        yield Perturbation(
+            "volts joined",
+            setup.joined.u_v,
+            Distribution.NORMAL,
+            "volts of another meter brought to the samples of the current",
+            f"{_session(capture)}/volts joined",
+            lambda x: replace(
+                inputs, circuit=circuit.with_offset("voltage", circuit.offset["voltage"] + x)
+            ),
+        )
     if "voltage" not in setup.channels:
         origin = wiring.supply_voltage_origin
         yield Perturbation(

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 
 from powerlab.analysis.estimate import Estimate, first_stage_plan
 from powerlab.analysis.judge_calibration import calibration_findings
+from powerlab.analysis.judge_counters import counter_findings
 from powerlab.analysis.judge_samples import sample_findings, too_few_samples
+from powerlab.analysis.judge_setup import setup_findings
 from powerlab.analysis.latencies import latency_findings
 from powerlab.analysis.plausibility import energy_findings, throughput_findings
 from powerlab.analysis.precision import MOST_RUNS, RUN_TO_RUN, Unreachable
@@ -31,6 +33,8 @@ def judge(capture: Capture, done: Estimate, price: Price | None) -> tuple[Findin
         *sample_findings(capture, done),
         *_wiring(capture, done),
         *_accuracy(capture),
+        *setup_findings(capture.trace.setup),
+        *counter_findings(capture),
         *calibration_findings(capture, done),
         *watch(capture, done.model.aligned, done.model, done.energies),
         *_plausibility(capture, done),
@@ -41,7 +45,9 @@ def judge(capture: Capture, done: Estimate, price: Price | None) -> tuple[Findin
 
 
 def _evidence(capture: Capture) -> Iterable[Finding]:
-    if capture.target.emulated or capture.trace.identity.emulated:
+    beside = capture.trace.setup.joined
+    meters = [capture.trace.identity, *([] if beside is None else [beside.identity])]
+    if capture.target.emulated or any(meter.emulated for meter in meters):
         yield Finding(
             code="emulated",
             severity=Severity.INFO,
@@ -101,8 +107,10 @@ def _sense(done: Estimate) -> Iterable[Finding]:
 
 
 def _wiring(capture: Capture, done: Estimate) -> Iterable[Finding]:
-    wiring = capture.wiring
-    if "voltage" not in capture.trace.setup.channels and wiring.supply_voltage_origin == "nominal":
+    wiring, channels = capture.wiring, set(capture.trace.setup.channels)
+    at_board = wiring.boundary is Boundary.BOARD and wiring.voltage_sense is VoltageSense.BOARD
+    told = "voltage" in channels or ("power" in channels and at_board)
+    if not told and wiring.supply_voltage_origin == "nominal":
         yield Finding(
             code="supply-voltage-nominal",
             severity=Severity.WARNING,
@@ -127,7 +135,7 @@ def _wiring(capture: Capture, done: Estimate) -> Iterable[Finding]:
             hint="state boundary = wall, or wire the meter into the board's DC supply",
         )
     behind_leads = wiring.boundary is Boundary.BOARD and not (
-        "voltage" in capture.trace.setup.channels and wiring.voltage_sense is VoltageSense.BOARD
+        {"voltage", "power"} & channels and wiring.voltage_sense is VoltageSense.BOARD
     )
     if behind_leads and wiring.cable_ohm == 0 and wiring.u_cable_ohm == 0:
         yield Finding(

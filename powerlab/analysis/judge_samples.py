@@ -145,7 +145,7 @@ def _tail(done: Estimate) -> Iterable[Finding]:
 
 def _dithered(done: Estimate) -> Iterable[Finding]:
     """Yield how much of the runs was pauses: the gross energy holds them, the net does not."""
-    pause_s = math.fsum(run.pause_s for run in done.model.runs)
+    pause_s = math.fsum(run.pause_s for run in done.model.runs if not run.open_loop)
     length_s = _length_s(done)
     if pause_s > 0:
         yield Finding(

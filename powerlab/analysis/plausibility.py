@@ -36,6 +36,9 @@ def _demands(work: Work, roofs: Roofs) -> Iterable[tuple[str, float, Figure]]:
     if roofs.memory_bytes_per_s is not None:
         bandwidth = roofs.memory_bytes_per_s
         yield "memory", work.memory_bytes / bandwidth.value, bandwidth
+    if roofs.link_bytes_per_s is not None:
+        link = roofs.link_bytes_per_s
+        yield "link", work.link_bytes / link.value, link
 
 
 def throughput_findings(throughput: Figure, work: Work, roofs: Roofs) -> tuple[Finding, ...]:

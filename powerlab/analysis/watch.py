@@ -7,7 +7,7 @@ throttling blindly as a change of latency and power at once (method section 2.5)
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from scipy import special
@@ -90,14 +90,18 @@ def _warm_up(capture: Capture, aligned: Aligned) -> Iterable[Finding]:
 
 
 def _drift(model: Model, energies: Energies) -> Iterable[Finding]:
-    """Yield a drift from run to run, or from the start to the end of every run."""
+    """Yield a drift from run to run, or from the start to the end of every run.
+
+    The latency of queries that came by themselves is the length of their queue: left out.
+    """
     middle = np.array([(run.start_ns + run.stop_ns) / 2 for run in model.runs])
-    latency = np.array([float(middle_mean(run.latency_s)) for run in model.runs])
-    moved = {
-        ("power", "over the runs"): _change_over(middle, energies.active_w),
-        ("latency", "over the runs"): _change_over(middle, latency),
-    }
-    for name, series in (("power", _powers), ("latency", _latencies)):
+    judged: dict[str, tuple[_SeriesOf, FloatArray]] = {"power": (_powers, energies.active_w)}
+    if not any(run.open_loop for run in model.runs):
+        latency = np.array([float(middle_mean(run.latency_s)) for run in model.runs])
+        judged["latency"] = (_latencies, latency)
+    moved: dict[tuple[str, str], float] = {}
+    for name, (series, means) in judged.items():
+        moved[name, "over the runs"] = _change_over(middle, means)
         each = [is_steady(*series(model, energies, run)).change for run in model.runs]
         moved[name, "within each run"] = _common(np.array(each))
     beyond = {what: change for what, change in moved.items() if change}
@@ -137,6 +141,9 @@ def _beyond(change: float, u: float, dof: int) -> float:
     return change if abs(change) - student_t(ALARM, dof) * u > TOLERANCE else 0.0
 
 
+_SeriesOf = Callable[[Model, Energies, Window], Series]
+
+
 def _latencies(_model: Model, _energies: Energies, run: Window) -> Series:
     return latency_series([run])
 
@@ -163,7 +170,12 @@ def _changes(model: Model, energies: Energies) -> Iterable[Finding]:
 
 
 def _changed(model: Model, energies: Energies, run: Window) -> tuple[float, float] | None:
-    """Get the relative changes of latency and power where both stepped at once in a run."""
+    """Get the relative changes of latency and power where both stepped at once in a run.
+
+    None of queries that came by themselves: more of them are more queue and more power.
+    """
+    if run.open_loop:
+        return None
     both = [_latencies(model, energies, run), _powers(model, energies, run)]
     steps: list[tuple[int, Change]] = []
     for at_ns, values in both:

@@ -26,7 +26,10 @@ class BenchMeter(Model):
 
     ``serial`` is checked against the instrument where it tells. ``cable_ohm`` is the loop
     resistance of the leads between the voltage tap (or the supply) and the board.
-    ``line_input`` is the digital input that the bench's trigger line is wired to.
+    ``line_input`` is the digital input that the bench's trigger line is wired to. One of
+    several meters says with ``boundary`` where it sits, if that is not the bench's, and with
+    ``rail`` which part of the board it feeds; one that measures "voltage" alone reads the volts
+    for the ammeter at the same place.
     """
 
     model: Identifier
@@ -37,6 +40,8 @@ class BenchMeter(Model):
     cable_ohm: NonNegative = 0.0
     u_cable_ohm: NonNegative = 0.0
     line_input: str = ""
+    boundary: Literal["board", "dc", "wall"] | None = None
+    rail: str = ""
 
 
 class BenchSupply(Model):

@@ -18,8 +18,9 @@ from powerlab.catalog.device_profile import DeviceProfile
 from powerlab.catalog.instrument_profile import InstrumentProfile
 from powerlab.catalog.lookup import unknown_id
 from powerlab.catalog.profiles import read_profiles
+from powerlab.catalog.protocol_preset import ProtocolPreset
 from powerlab.catalog.reading import check, read_table
-from powerlab.catalog.workload_profile import ProtocolPreset, WorkloadProfile
+from powerlab.catalog.workload_profile import WorkloadProfile
 from powerlab.errors import ConfigError, Problem, ProfileError, SetupError
 
 LAB_FILE = "powerlab.toml"
@@ -175,7 +176,10 @@ def read_catalog(layers: Sequence[Path]) -> tuple[Catalog, tuple[Problem, ...]]:
     catalog = Catalog(
         instruments=instruments.by_id,
         devices=devices.by_id,
-        workloads=workloads.by_id,
+        workloads={
+            name: profile.anchored(_lab_of(workloads.paths[name]))
+            for name, profile in workloads.by_id.items()
+        },
         protocols=protocols.by_id,
         benches=benches,
         layers=tuple(layers),
@@ -189,6 +193,11 @@ def read_catalog(layers: Sequence[Path]) -> tuple[Catalog, tuple[Problem, ...]]:
         *bench_problems,
     )
     return catalog, problems
+
+
+def _lab_of(profile: Path) -> Path:
+    """Get the lab in whose ``workloads/`` a profile lies."""
+    return profile.parents[1]
 
 
 def read_lab_file(path: Path) -> tuple[LabFile | None, list[Problem]]:

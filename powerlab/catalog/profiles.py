@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from powerlab.catalog.device_composite import COMPOSITE, completed
 from powerlab.catalog.facts import Model
 from powerlab.catalog.lookup import nearest
 from powerlab.catalog.reading import Table, check, read_table
@@ -50,10 +51,14 @@ def read_profiles(model: type[M], folder: str, layers: Sequence[Path]) -> Profil
     by_id: dict[str, M] = {}
     paths: dict[str, Path] = {}
     seen: dict[tuple[int, str], set[tuple[str, str]]] = {}
-    for item in _bases_first(written):
+    for item in sorted(_bases_first(written), key=_is_composite):
         table, base, found = _filled_in(item, written)
         problems += found
         if table is None:
+            continue
+        table, odd = completed(table, by_id)
+        problems += [Problem(str(item.path), *each) for each in odd]
+        if odd:
             continue
         profile, found = check(model, table, item.path)
         inherited = seen.get((base.layer, base.id), set()) if base else set()
@@ -62,6 +67,11 @@ def read_profiles(model: type[M], folder: str, layers: Sequence[Path]) -> Profil
         if profile is not None:
             by_id[item.id], paths[item.id] = profile, item.path
     return Profiles(dict(sorted(by_id.items())), paths, tuple(problems))
+
+
+def _is_composite(item: Written) -> bool:
+    """Tell whether a file is made of others, which are read before it."""
+    return COMPOSITE in (item.table or {})
 
 
 def _collect(folder: str, layers: Sequence[Path]) -> tuple[list[Written], list[Problem]]:

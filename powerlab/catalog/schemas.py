@@ -8,7 +8,8 @@ from powerlab.catalog.bench_profile import LabFile
 from powerlab.catalog.device_profile import DeviceProfile
 from powerlab.catalog.facts import Model
 from powerlab.catalog.instrument_profile import InstrumentProfile
-from powerlab.catalog.workload_profile import ProtocolPreset, WorkloadProfile
+from powerlab.catalog.protocol_preset import ProtocolPreset
+from powerlab.catalog.workload_profile import WorkloadProfile
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -32,7 +33,7 @@ def _schema(model: type[Model]) -> dict[str, Any]:
 
 
 def _with_extends(schema: dict[str, Any]) -> dict[str, Any]:
-    """Let a file that extends another leave out what the other one says."""
+    """Let a file that extends another, or is made of others, leave out what those say."""
     required = schema.pop("required")
     schema["properties"]["extends"] = {
         "type": "string",
@@ -40,4 +41,7 @@ def _with_extends(schema: dict[str, Any]) -> dict[str, Any]:
     }
     schema["required"] = ["schema", "id"]
     schema["anyOf"] = [{"required": required}, {"required": ["extends"]}]
+    if "composite" in schema["properties"]:
+        rest = [key for key in required if key != "power"]
+        schema["anyOf"].append({"required": [*rest, "composite"]})
     return schema

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from powerlab.catalog.tools import TOOL_FORMATS
 from powerlab.catalog.workload_profile import COMMAND, WorkloadProfile
 from powerlab.errors import ConfigError
 
@@ -38,7 +39,7 @@ def check_command(
 ) -> None:
     """Refuse what a program that counts its inferences itself cannot be asked for."""
     if COMMAND not in runtimes:
-        if text is not None:
+        if text is not None and not set(runtimes) & set(TOOL_FORMATS):
             raise ConfigError(
                 "--command is not among the runtimes",
                 hint="add it to them, as in --runtime command, or leave out --command",

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from powerlab.cli._procuring import Procured, keys_of
-from powerlab.cli._style import columns, folded
+from powerlab.cli._style import columns, count_text, folded
 from powerlab.records import Evidence
 from powerlab.records.decision import Decision, Flip, Outcome, Spread
 from powerlab.records.procurement import Plan
@@ -102,9 +102,10 @@ def _head(done: Procured) -> Iterator[str]:
     mean = sum(load.hourly_per_s) / len(load.hourly_per_s)
     peak = load.peak_per_s or max(load.hourly_per_s)
     yield plan.title
+    years = f"{plan.horizon_years} year{'s' if plan.horizon_years != 1 else ''}"
     yield (
-        f"{mean:.4g} inferences/s on average, {peak:.4g}/s at peak, over {plan.horizon_years} "
-        f"year{'s' if plan.horizon_years != 1 else ''}, in {plan.currency} of {plan.date}"
+        f"{count_text(mean)} inferences/s on average, {count_text(peak)}/s at peak, over "
+        f"{years}, in {plan.currency} of {plan.date}"
     )
     yield f"{done.path}, SHA-256 {plan.sha256}; ± is the half-width of the 95 % interval"
 

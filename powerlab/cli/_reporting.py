@@ -91,7 +91,8 @@ def write_stored_report(stored: StoredRun, path: Path, lang: str) -> None:
     from powerlab.analysis.align import align  # noqa: PLC0415
     from powerlab.catalog.device_profile import DeviceProfile  # noqa: PLC0415
     from powerlab.catalog.instrument_profile import InstrumentProfile  # noqa: PLC0415
-    from powerlab.catalog.workload_profile import ProtocolPreset, WorkloadProfile  # noqa: PLC0415
+    from powerlab.catalog.protocol_preset import ProtocolPreset  # noqa: PLC0415
+    from powerlab.catalog.workload_profile import WorkloadProfile  # noqa: PLC0415
     from powerlab.records import Evidence  # noqa: PLC0415
     from powerlab.report.write import write_report  # noqa: PLC0415
 

@@ -33,6 +33,11 @@ def columns(stream: TextIO | None = None) -> int:
     return shutil.get_terminal_size().columns if (stream or sys.stdout).isatty() else UNLIMITED
 
 
+def count_text(value: float) -> str:
+    """Get a number, of readings in a second or the like, without an exponent: 100,000; 12.35."""
+    return f"{value:,.0f}" if 1e4 <= value < 1e15 else f"{value:.4g}"
+
+
 def folded(text: str, width: int) -> str:
     """Fold each line at words, its rest indented by two more; no word is broken."""
     return "\n".join(_folded_line(line, max(width, 20)) for line in text.splitlines())

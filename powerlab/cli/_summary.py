@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from powerlab.cli._style import columns, folded
+from powerlab.cli._style import columns, count_text, folded
 from powerlab.errors import InvalidMeasurement
 from powerlab.findings import Severity
 from powerlab.records import CalibrationUsed, Evidence, Quantity, Result
@@ -17,6 +17,8 @@ EMULATED = (
     "EMULATED: not a measurement. Speed is this computer's and power is a model's; "
     "neither describes the device."
 )
+
+NOT_VALID = "NOT VALID: a blocking finding forbids the use of these figures."
 
 NAMES = {
     "energy_per_inference": "energy per inference",
@@ -38,6 +40,11 @@ ONE_IN_TWENTY = "An honest 95 % interval leaves one truth in twenty outside."
 
 LEAST_FOR_FACTOR = 80
 """Columns below which the coverage factors are left out."""
+
+
+def counted(count: int, thing: str) -> str:
+    """Get "1 run", "3 runs"."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
 def quantity_text(quantity: Quantity) -> str:
@@ -87,21 +94,40 @@ def _head(result: Result) -> Iterator[str]:
     if result.evidence is Evidence.EMULATED:
         yield EMULATED
     if not result.valid:
-        yield "NOT VALID: a blocking finding below forbids the use of these figures."
+        yield NOT_VALID
+    # evidence of other tools tells neither a runtime nor the threads in every format
+    by = f" by {request.runtime}" if request.runtime != "unknown" else ""
+    threads = f"{counted(request.threads, 'thread')}, " if request.threads else ""
     yield (
-        f"{request.device}, {request.workload} by {request.runtime}, batch {request.batch}, "
-        f"{request.threads} thread{'s' if request.threads != 1 else ''}, "
-        f"protocol {request.protocol}, {len(result.runs)} runs"
+        f"{request.device}, {request.workload}{by}, batch {request.batch}, "
+        f"{threads}protocol {request.protocol}, {counted(len(result.runs), 'run')}"
     )
     yield (
         f"{request.instrument} on bench {request.bench}, energy at the boundary "
         f"{result.boundary.value}; ± is the half-width of the 95 % interval"
     )
+    yield from _scenario(result)
     for certificate, used in _by_certificate(result).items():
         yield (
             f"calibrated by {certificate} of {used[0].performed}, due {used[0].due}: "
             + " and ".join(item.channel for item in used)
         )
+
+
+def _scenario(result: Result) -> Iterator[str]:
+    """Yield what the rule of the scenario reports, where there is one."""
+    figures = result.scenario
+    if figures is None:
+        return
+    asked = figures.scenario
+    rate = f" at {asked.target_per_s:g}/s" if asked.target_per_s else ""
+    line = f"scenario {asked.name}{rate}, {asked.timed}: {figures.queries} queries, "
+    line += f"{count_text(figures.queries_per_s)}/s"
+    if figures.latency_s is not None:
+        line += f"; {figures.percent:g} % within {figures.latency_s * 1e3:.4g} ms"
+    if figures.bound_s is not None:
+        line += f", by early stopping {figures.bound_s * 1e3:.4g} ms"
+    yield line
 
 
 def _by_certificate(result: Result) -> dict[str, list[CalibrationUsed]]:

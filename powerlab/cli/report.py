@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
+from powerlab.cli._language import language
 from powerlab.cli._options import json_option, lab_option
 
 PLAN = "procurement.toml"
-
-
-def _lang(_ctx: click.Context, _option: click.Parameter, lang: str | None) -> str:
-    """Get the language asked for, else that of the locale (POSIX: the first that is set)."""
-    if lang is not None:
-        return lang
-    named = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
-    return "zh" if next(filter(None, named), "").lower().startswith("zh") else "en"
 
 
 @click.command(short_help="Write the PDF report of a run, or of a procurement.")
@@ -39,7 +31,7 @@ def _lang(_ctx: click.Context, _option: click.Parameter, lang: str | None) -> st
 @click.option(
     "--lang",
     type=click.Choice(["en", "zh"]),
-    callback=_lang,
+    callback=language,
     help="Language of the report (default: the locale's, else en).",
 )
 @lab_option

@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -40,6 +40,13 @@ MODULES = {
     "tflite": ("ai_edge_litert", "tflite_runtime"),
     "openvino": ("openvino",),
     "command": ("subprocess",),
+    "keras": ("keras",),
+    "mxnet": ("mxnet",),
+    "ncnn": ("ncnn",),
+    "onnxruntime": ("onnxruntime",),
+    "paddlepaddle": ("paddle",),
+    "pytorch": ("torch",),
+    "tensorflow": ("tensorflow",),
 }
 """What the agent's adapters import, by runtime."""
 
@@ -90,6 +97,7 @@ def emulated_bench(
     device_id: str,
     meter_id: str | None = None,
     *,
+    voltmeter_id: str | None = None,
     seed: int = 0,
     faults: tuple[str, ...] = (),
     runtimes: Sequence[str] = ("tflite",),
@@ -97,6 +105,7 @@ def emulated_bench(
 ) -> Iterator[EmulatedBench]:
     """Run an emulated bench of a board model and a meter model (the board's own by default).
 
+    ``voltmeter_id`` is a second model, which reads the volts behind an ammeter of the first.
     ``seed`` fixes every draw, ``faults`` are words such as ``unplug@12s``, ``python`` is the
     board's interpreter (by default the ``board_python`` of the ``runtimes``). Raises
     ConfigError for what cannot be emulated and SetupError where a process does not start.
@@ -104,6 +113,8 @@ def emulated_bench(
     python = python or board_python(runtimes)
     device = catalog.device(device_id)
     instrument = catalog.instrument(meter_id or emulation_of(device).meter)
+    beside_it = None if voltmeter_id is None else catalog.instrument(voltmeter_id)
+    _check_meters(instrument, beside_it)
     wanted = parse_faults(faults)
     serve_meter = _emulator(instrument)
     directory = Path(tempfile.mkdtemp(prefix=PREFIX))
@@ -117,11 +128,16 @@ def emulated_bench(
             place.mkdir()
         for name, serve in (("board", BOARD), ("meter", serve_meter)):
             started.append(EmulatorProcess(name, serve, context))
+        meter = _virtual_meter(context, instrument)
+        if beside_it is not None:
+            beside = _behind(context, meter, beside_it)
+            started.append(EmulatorProcess("voltmeter", _emulator(beside.model), beside))
         for process in started:
             process.wait_ready()
-        meter = _virtual_meter(context, instrument)
         addresses = (started[0].address, started[1].address)
         bench = _describe(context, meter, *addresses, python)
+        if beside_it is not None:
+            bench = _with_voltmeter(bench, beside, started[2].address)
         yield EmulatedBench(bench, directory, context, meter, tuple(started))
     finally:
         for process in started:
@@ -166,8 +182,7 @@ def _describe(
     wire: Mapping[str, str | int],
     python: str,
 ) -> Bench:
-    instrument = context.instrument
-    assert instrument is not None  # noqa: S101 -- emulated_bench gives every context one
+    instrument = context.model
     section = emulation_of(context.device)
     return Bench(
         device=context.device.id,
@@ -183,12 +198,66 @@ def _describe(
                 resource=str(wire["resource"]),
                 serial=context.serial,  # where an instrument tells none, the label on it does
                 measures=instrument.quantities,
+                voltage_sense="board" if "agent" in instrument.link.kinds else "meter",
                 cable_ohm=section.cable_ohm,
                 u_cable_ohm=section.u_cable_ohm,
             ),
         ),
-        supply=None if {"voltage", "power"} & set(instrument.channels) else _supply(context, meter),
+        supply=None
+        if meter.voltmeter is None or {"voltage", "power"} & set(instrument.channels)
+        else _supply(context, meter),
     )
+
+
+def _check_meters(meter: InstrumentProfile, voltmeter: InstrumentProfile | None) -> None:
+    """Refuse what is no meter, and a voltmeter that reads no volts or has no place."""
+    for model in (meter, voltmeter):
+        if model is not None and model.kind != "meter":
+            raise ConfigError(
+                f"{model.id} is a {model.kind}, not a meter",
+                hint="`powerlab instruments list` shows which models are a meter",
+            )
+    if voltmeter is None:
+        return
+    if set(meter.quantities) != {"current"}:
+        raise ConfigError(
+            f"{meter.id} reads more than the current: a voltmeter has no place beside it",
+            hint="emulate an ammeter with a voltmeter, such as keithley-dmm6500, or leave it out",
+        )
+    if not voltmeter.ranges("voltage"):
+        raise ConfigError(
+            f"{voltmeter.id} reads no volts: it has no voltage range",
+            hint="emulate another voltmeter, such as keithley-dmm6500, or leave it out",
+        )
+
+
+def _behind(
+    context: EmulatorContext, ammeter: VirtualMeter, voltmeter: InstrumentProfile
+) -> EmulatorContext:
+    """Get what a voltmeter behind an ammeter is told: that one's burden lies before its volts."""
+    section = emulation_of(context.device)
+    source_ohm = section.source_ohm + ammeter.path.burden_ohm
+    device = context.device.model_copy(
+        update={"emulation": section.model_copy(update={"source_ohm": source_ohm})}
+    )
+    return replace(context, device=device, instrument=voltmeter, faults=(), number=1)
+
+
+def _with_voltmeter(bench: Bench, context: EmulatorContext, wire: Mapping[str, str | int]) -> Bench:
+    """Add a voltmeter to a bench whose meter reads only the current."""
+    ammeter = bench.meter[0]
+    # A multimeter's own leads reach to the board; a meter that also carries current does not.
+    at_board = "current" not in context.model.channels or len(context.model.channels) == 1
+    voltmeter = BenchMeter(
+        model=context.model.id,
+        resource=str(wire["resource"]),
+        serial=context.serial,
+        measures=("voltage",),
+        voltage_sense="board" if at_board else "meter",
+        cable_ohm=ammeter.cable_ohm,
+        u_cable_ohm=ammeter.u_cable_ohm,
+    )
+    return bench.model_copy(update={"meter": (ammeter, voltmeter), "supply": None})
 
 
 def _supply(context: EmulatorContext, meter: VirtualMeter) -> BenchSupply:

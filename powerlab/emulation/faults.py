@@ -19,6 +19,7 @@ KINDS = {
     "late-reply": "one reply of the meter comes 6 s late",
     "gap": "the meter takes no reading for 2 s",
     "overrange": "the meter's input is overloaded for 1 s",
+    "lost-samples": "the meter loses samples that its own counter cannot show",
     "clock-step": "the board's clock jumps ahead by 250 ms",
     "agent-crash": "the agent on the board is killed",
 }

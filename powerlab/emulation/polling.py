@@ -21,7 +21,7 @@ from powerlab.records import (
 )
 from powerlab.units import NS_PER_S, nanoseconds
 
-SERIAL = "EMULATED-1"
+SERIAL, SECOND_SERIAL = "EMULATED-1", "EMULATED-2"
 _POLL_S = 0.25
 _BLOCK = 1 << 14
 _ASKING_S = {"serial": 0.02}  # one way to the meter; other links take the default
@@ -29,7 +29,11 @@ _ASKING_DEFAULT_S = 0.0005
 
 
 def polled_trace(
-    instrument: InstrumentProfile, meter: VirtualMeter, table: Timetable, seed: int
+    instrument: InstrumentProfile,
+    meter: VirtualMeter,
+    table: Timetable,
+    seed: int,
+    serial: str = SERIAL,
 ) -> MeterTrace:
     """Poll the meter from the first exchange until it has told all of the last idle stretch.
 
@@ -42,7 +46,8 @@ def polled_trace(
     spacing_s = _POLL_S if tells_time else interval_s
     until_ns = table.stop_ns + meter.lag_ns + nanoseconds(interval_s)
     polls = (until_ns - table.start_ns) // nanoseconds(spacing_s) + 2
-    sent, formed, received = _poll_instants(instrument, seed, table.start_ns, spacing_s, polls)
+    draws = seed, "polls" if serial == SERIAL else f"polls {serial}"
+    sent, formed, received = _poll_instants(instrument, draws, table.start_ns, spacing_s, polls)
     completed = meter.completed(formed)
     first = 0 if tells_time else int(completed[0]) - 1
     values, flags, device_ns = _readings(meter, table.edges, first, int(completed[-1]) - first)
@@ -53,7 +58,7 @@ def polled_trace(
         flags = flags[newest] | np.where(repeated, SampleFlag.REPEATED, 0).astype(np.uint8)
         completed = np.arange(1, polls + 1, dtype=np.int64)
     return MeterTrace(
-        identity=_identity(instrument),
+        identity=_identity(instrument, serial),
         setup=meter_setup(instrument, meter),
         values=values,
         device_ns=device_ns if tells_time else None,
@@ -93,11 +98,15 @@ def meter_origin_ns(instrument: InstrumentProfile, origin_ns: int) -> int:
 
 
 def _poll_instants(
-    instrument: InstrumentProfile, seed: int, start_ns: int, spacing_s: float, polls: int
+    instrument: InstrumentProfile,
+    draws: tuple[int, str],
+    start_ns: int,
+    spacing_s: float,
+    polls: int,
 ) -> tuple[Int64Array, Int64Array, Int64Array]:
     """Get when each poll was sent, its answer formed, and received; int64 ``(polls,)`` each."""
     base_s = max(_ASKING_S.get(kind, _ASKING_DEFAULT_S) for kind in instrument.link.kinds)
-    late, there, back = noise.exponentials(seed, "polls", 0, 3 * polls).reshape(3, polls)
+    late, there, back = noise.exponentials(*draws, 0, 3 * polls).reshape(3, polls)
     due_s = np.arange(polls) * spacing_s + 1e-4 * late
     formed_s = due_s + base_s * (1 + 0.3 * there)
     received_s = formed_s + base_s * (1 + 0.3 * back)
@@ -141,12 +150,12 @@ def meter_setup(instrument: InstrumentProfile, meter: VirtualMeter) -> MeterSetu
     )
 
 
-def _identity(instrument: InstrumentProfile) -> MeterIdentity:
+def _identity(instrument: InstrumentProfile, serial: str) -> MeterIdentity:
     return MeterIdentity(
         model=instrument.id,
         manufacturer=instrument.manufacturer,
         name=instrument.name,
-        serial=SERIAL,
+        serial=serial,
         firmware="",
         resource="virtual",
         emulated=True,

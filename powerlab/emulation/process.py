@@ -46,6 +46,7 @@ class EmulatorContext:
     ``edges`` below the directory holds the edge files of the board's agents, ``box`` is the
     board's own home and temporary directory. ``cores`` are the processors the board may use,
     all that there are where it is empty; the agent takes the last, and nothing else here does.
+    ``number`` tells the meters of one bench apart.
     """
 
     directory: Path
@@ -54,6 +55,14 @@ class EmulatorContext:
     instrument: InstrumentProfile | None = None
     faults: tuple[Fault, ...] = ()
     cores: tuple[int, ...] = ()
+    number: int = 0
+
+    @property
+    def model(self) -> InstrumentProfile:
+        """Get the instrument's profile. Raises SetupError where this is no instrument."""
+        if self.instrument is None:
+            raise SetupError("this emulator has no instrument", hint="report this as a defect")
+        return self.instrument
 
     @property
     def edges(self) -> Path:
@@ -67,8 +76,9 @@ class EmulatorContext:
 
     @property
     def serial(self) -> str:
-        """Get the serial number that an emulated instrument of this seed carries."""
-        return emulated_serial(self.seed)
+        """Get the serial number that the emulated instrument carries."""
+        serial = emulated_serial(self.seed)
+        return f"{serial}-{self.number}" if self.number else serial
 
     def ready(self, address: Mapping[str, str | int]) -> None:
         """Tell the parent, in one line on standard output, where this emulator is reached."""
@@ -86,6 +96,7 @@ class EmulatorContext:
                 "instrument": instrument and instrument.model_dump(mode="json", by_alias=True),
                 "faults": [[fault.kind, fault.at_s] for fault in self.faults],
                 "cores": self.cores,
+                "number": self.number,
             }
         )
 
@@ -101,6 +112,7 @@ class EmulatorContext:
             instrument=instrument and InstrumentProfile.model_validate(instrument),
             faults=tuple(Fault(kind, at_s) for kind, at_s in data["faults"]),
             cores=tuple(data["cores"]),
+            number=data["number"],
         )
 
 

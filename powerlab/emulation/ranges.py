@@ -17,6 +17,8 @@ from powerlab.records import Accuracy, Distribution, FlagArray, FloatArray, Samp
 from powerlab.records.correction import REFERENCE_TEMPERATURE_C, CommonError
 
 PEAK_MARGIN = 1.5  # over the active current: what a session asks of a meter's range
+_UNITS = {"current": "A", "voltage": "V", "power": "W"}
+_DOES = {"current": "draws", "voltage": "is supplied", "power": "draws"}
 _VOLTAGE_MARGIN = 1.01  # a reading errs, and a range ends where it ends
 
 LINE_ACCURACY = Accuracy(
@@ -101,19 +103,22 @@ def choose_range(
     profile: InstrumentProfile, quantity: str, full_scale: float | None, expected: float
 ) -> Range:
     """Get the range asked for by full scale, or else the smallest that carries ``expected``."""
+    unit = _UNITS.get(quantity, "")
     if full_scale is None:
         found = profile.range_for(quantity, expected)
-        asked = f"for {expected:.3g}"
+        asked = f"for {expected:.3g} {unit}".rstrip()
+        asked += f": the board {_DOES.get(quantity, 'needs')} too much for it"
     else:
         found = next(
             (r for r in profile.ranges(quantity) if isclose(r.full_scale, full_scale)), None
         )
-        asked = f"of full scale {full_scale:g}"
+        asked = f"of full scale {full_scale:g} {unit}".rstrip()
     if found is None:
-        known = ", ".join(f"{item.full_scale:g}" for item in profile.ranges(quantity))
+        scales = ", ".join(f"{item.full_scale:g}" for item in profile.ranges(quantity))
+        known = f"{scales} {unit}".rstrip() if scales else "none"
         raise ConfigError(
             f"instrument {profile.id} has no {quantity} range {asked}",
-            hint=f"its {quantity} ranges by full scale: {known or 'none'}; choose another meter",
+            hint=f"its {quantity} ranges by full scale: {known}; choose another meter",
         )
     return found
 

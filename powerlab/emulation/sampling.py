@@ -15,7 +15,6 @@ from powerlab.catalog.instrument_profile import InstrumentProfile
 from powerlab.emulation import noise
 from powerlab.emulation.ranges import Channel
 from powerlab.emulation.wiring import ErrorLaw, draw_error
-from powerlab.errors import ConfigError
 from powerlab.records import (
     Averaging,
     FlagArray,
@@ -134,15 +133,10 @@ def draw_reading_clock(
 ) -> ReadingClock:
     """Draw the clock of a meter that starts within one interval after ``origin_ns``.
 
-    ``aperture_s`` and ``interval_s`` replace what the profile says. Raises ConfigError for a
-    meter that accumulates.
+    ``aperture_s`` and ``interval_s`` replace what the profile says. What a counter accumulates
+    between two readings is the mean over that stretch.
     """
     sampling = profile.sampling
-    if sampling.averaging is Averaging.COUNTER:
-        raise ConfigError(
-            f"instrument {profile.id} accumulates energy: there is no emulation of that yet",
-            hint="emulate with a meter whose averaging is boxcar, gated or point",
-        )
     rate_ppm = sampling.clock_limit_ppm * draw_error(seed, f"{serial}/clock", law)
     late_s = sampling.latency_limit_s * draw_error(seed, f"{serial}/latency", law)
     true_ns = NS_PER_S / (1 + rate_ppm * 1e-6)

@@ -8,7 +8,7 @@ import numpy as np
 
 from powerlab.agent.edges import MARKER_TAG
 from powerlab.analysis.codes import MarkerPlan
-from powerlab.catalog.workload_profile import ProtocolPreset
+from powerlab.catalog.protocol_preset import ProtocolPreset
 from powerlab.emulation import noise
 from powerlab.emulation.clock import BoardClock, BusyTime
 from powerlab.emulation.world import WARM_UP_TAG, Edges

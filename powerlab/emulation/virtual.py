@@ -13,10 +13,10 @@ from math import sqrt
 from powerlab.analysis.codes import plan_marker
 from powerlab.catalog.device_profile import DeviceProfile
 from powerlab.catalog.instrument_profile import InstrumentProfile
-from powerlab.catalog.workload_profile import ProtocolPreset
+from powerlab.catalog.protocol_preset import ProtocolPreset
 from powerlab.emulation.clock import draw_clock
 from powerlab.emulation.metering import VirtualMeter, build_meter
-from powerlab.emulation.polling import SERIAL, meter_origin_ns, polled_trace
+from powerlab.emulation.polling import SECOND_SERIAL, SERIAL, meter_origin_ns, polled_trace
 from powerlab.emulation.timetable import Network, Timetable, exchanges, lay_out, phases
 from powerlab.emulation.truth import truth
 from powerlab.emulation.wiring import ErrorLaw, build_path, draw_error
@@ -24,6 +24,7 @@ from powerlab.emulation.world import build_world, emulation_of
 from powerlab.records import (
     Boundary,
     Capture,
+    MeterTrace,
     TargetFacts,
     Timebase,
     Truth,
@@ -60,6 +61,7 @@ class Setup:
     inference_s: float = 0.001
     network: Network = field(default_factory=Network)
     origin_ns: int = ORIGIN_NS
+    voltmeter: InstrumentProfile | None = None
 
 
 def virtual_measurement(
@@ -106,6 +108,7 @@ def virtual_measurement(
         wiring=_wiring(device, meter, setup),
         target=_target(),
         batch=1,
+        voltmeter=_volts(setup, meter, table, seed),
     )
     return capture, truth(
         world,
@@ -114,6 +117,25 @@ def virtual_measurement(
         setup.boundary,
         meter.path,
         inference_s=setup.inference_s,
+    )
+
+
+def _volts(setup: Setup, meter: VirtualMeter, table: Timetable, seed: int) -> MeterTrace | None:
+    """Let a second meter read the volts in the same circuit: the first one's burden is in it."""
+    if setup.voltmeter is None:
+        return None
+    voltmeter = build_meter(
+        setup.voltmeter,
+        meter.world,
+        meter.path,
+        origin_ns=meter_origin_ns(setup.voltmeter, setup.origin_ns),
+        serial=SECOND_SERIAL,
+        channels=("voltage",),
+        sense=setup.voltage_sense,
+        law=setup.law,
+    )
+    return polled_trace(
+        setup.voltmeter, replace(voltmeter, path=meter.path), table, seed, SECOND_SERIAL
     )
 
 
@@ -164,7 +186,7 @@ def _wiring(device: DeviceProfile, meter: VirtualMeter, setup: Setup) -> Wiring:
         u_source_ohm=section.u_source_ohm if setup.u_source_ohm is None else setup.u_source_ohm,
     )
     names = {channel.quantity for channel in meter.channels}
-    if "voltage" in names:
+    if "voltage" in names or setup.voltmeter is not None:
         return wiring
     if setup.supply_origin != "nominal" and "current" in names:
         value, u = meter.read_voltage(in_circuit=setup.supply_origin == "circuit")

@@ -1,24 +1,28 @@
 """What every driver offers, and how a bench's meter, load or supply is opened.
 
 A driver is one function ``(profile, bench_meter) -> Meter`` (or ``Load``, or ``Supply``), found
-by the entry point that the profile's ``driver`` names. It needs no base class: it has the
-methods of its protocol.
+by the entry point that the profile's ``driver`` names. A profile whose link is the agent is of a
+meter on the board itself: its driver is a ``BoardDriver``, which gets the bench as well. What
+they return needs no base class: it has the methods of its protocol.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Protocol, cast, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
-from powerlab.catalog.bench_profile import BenchMeter
+from powerlab.catalog.bench_profile import Bench, BenchMeter
 from powerlab.catalog.instrument_profile import InstrumentProfile, Range
 from powerlab.errors import ConfigError, InstrumentError
 from powerlab.records import Accuracy, MeterIdentity, MeterSetup, SampleBlock
 
 ENTRY_POINTS = "powerlab.drivers"
+
+ON_BOARD = "agent"
+"""The kind of link of a meter that the board itself has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +109,24 @@ class Supply(Protocol):
         """Switch the output off and let the supply go; never raises."""
 
 
-def open_meter(profile: InstrumentProfile, bench_meter: BenchMeter) -> Meter:
+class BoardDriver(Protocol):
+    """The driver of a meter on the board itself, which is reached as the board is."""
+
+    def __call__(self, profile: InstrumentProfile, bench_meter: BenchMeter, bench: Bench) -> Meter:
+        """Open the meter; raises as ``open_meter`` does, and what reaching the board raises."""
+
+
+def open_meter(
+    profile: InstrumentProfile, bench_meter: BenchMeter, bench: Bench | None = None
+) -> Meter:
     """Open the meter of a bench with its profile's driver and check its serial number.
 
-    ``ConfigError`` where the profile is not of a meter or no such driver is installed;
+    ``bench`` is the whole of it, which a meter on the board itself needs. ``ConfigError`` where
+    the profile is not of a meter, no such driver is installed or the bench is lacking;
     ``InstrumentError`` where the meter cannot be reached, is of another model, or tells another
-    serial number than the bench.
+    serial number than the bench; a meter on the board also raises what ``open_board`` raises.
     """
-    return cast(Meter, _open("meter", profile, bench_meter))
+    return cast(Meter, _open("meter", profile, bench_meter, bench))
 
 
 def open_load(profile: InstrumentProfile, bench_meter: BenchMeter) -> Load:
@@ -125,7 +139,9 @@ def open_supply(profile: InstrumentProfile, bench_meter: BenchMeter) -> Supply:
     return cast(Supply, _open("supply", profile, bench_meter))
 
 
-def _open(kind: str, profile: InstrumentProfile, bench_meter: BenchMeter) -> _Opened:
+def _open(
+    kind: str, profile: InstrumentProfile, bench_meter: BenchMeter, bench: Bench | None = None
+) -> _Opened:
     if profile.kind != kind:
         raise ConfigError(
             f"{profile.id} is a {profile.kind}, not a {kind}",
@@ -138,7 +154,7 @@ def _open(kind: str, profile: InstrumentProfile, bench_meter: BenchMeter) -> _Op
             f"the profile {profile.id} names the driver '{profile.driver}', which is not installed",
             hint=f"correct the profile's driver (installed: {known}), or install its package",
         )
-    opened = cast(_Opened, found[0].load()(profile, bench_meter))
+    opened = _call(found[0].load(), profile, bench_meter, bench)
     told = opened.identity.serial
     if bench_meter.serial and told and told != bench_meter.serial:
         opened.close()
@@ -149,6 +165,22 @@ def _open(kind: str, profile: InstrumentProfile, bench_meter: BenchMeter) -> _Op
             "its calibration belongs to one unit",
         )
     return opened
+
+
+def _call(
+    driver: Any, profile: InstrumentProfile, bench_meter: BenchMeter, bench: Bench | None
+) -> _Opened:
+    if ON_BOARD not in profile.link.kinds:
+        return cast(Callable[[InstrumentProfile, BenchMeter], _Opened], driver)(
+            profile, bench_meter
+        )
+    if bench is None:
+        raise ConfigError(
+            f"{profile.name} is on the board itself and cannot be opened without one",
+            hint="use it in a bench, with the host of its board; it can be no reference of a "
+            "calibration",
+        )
+    return cast(BoardDriver, driver)(profile, bench_meter, bench)
 
 
 class _Opened(Protocol):
@@ -177,11 +209,16 @@ def range_or_error(profile: InstrumentProfile, quantity: str, magnitude: float) 
         return chosen
     unit = {"current": "A", "voltage": "V", "power": "W"}[quantity]
     ranges = profile.ranges(quantity)
-    most = f"{ranges[-1].full_scale * ranges[-1].over_range_factor:g} {unit}" if ranges else "none"
+    most = f"{largest_magnitude(profile, quantity):g} {unit}" if ranges else "none"
     raise InstrumentError(
         f"{magnitude:g} {unit} is beyond every {quantity} range of {profile.name} (at most {most})",
         hint="take a meter with a larger range, or lower the expected peak if it is too cautious",
     )
+
+
+def largest_magnitude(profile: InstrumentProfile, quantity: str) -> float:
+    """Get the most [V, A, W] of a quantity that any of the meter's ranges carries."""
+    return max(item.full_scale * item.over_range_factor for item in profile.ranges(quantity))
 
 
 def accuracy_of(chosen: Range) -> Accuracy:

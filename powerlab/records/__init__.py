@@ -41,7 +41,16 @@ from powerlab.records.result import (
     Sync,
     Truth,
 )
-from powerlab.records.setup import Accuracy, Figure, MeterIdentity, MeterSetup, Roofs, Wiring, Work
+from powerlab.records.setup import (
+    Accuracy,
+    Figure,
+    Joined,
+    MeterIdentity,
+    MeterSetup,
+    Roofs,
+    Wiring,
+    Work,
+)
 from powerlab.terms import (
     Averaging,
     Boundary,
@@ -67,6 +76,7 @@ __all__ = [
     "FlagArray",
     "FloatArray",
     "Int64Array",
+    "Joined",
     "Latency",
     "LineReading",
     "MarkerReading",

@@ -55,7 +55,9 @@ class Window:
 
     ``inferences`` counts inputs inferred (passes times batch), ``latency_s`` is float64
     ``(passes,)``, ``done_ns`` int64 ``(passes,)`` the end of each pass; ``pause_s`` is the time
-    of the window that was put between passes (dithering), ``cpu_s`` the processor time used.
+    of the window without a pass (dithering, waiting for queries), ``cpu_s`` the processor time
+    used. Of queries that came at their own instants the latency is from there to the answer,
+    and ``open_loop`` says so.
     """
 
     kind: str
@@ -67,6 +69,7 @@ class Window:
     done_ns: Int64Array
     pause_s: float = 0.0
     cpu_s: float = math.nan
+    open_loop: bool = False
 
     def __post_init__(self) -> None:
         freeze_arrays(self)

@@ -10,6 +10,7 @@ import numpy as np
 
 from powerlab.records.arrays import FlagArray, FloatArray, Int64Array, freeze_arrays
 from powerlab.records.correction import ChannelCalibration
+from powerlab.records.scenario import Scenario
 from powerlab.records.setup import MeterIdentity, MeterSetup, Roofs, Wiring, Work
 
 
@@ -94,7 +95,11 @@ class Phase:
     of which infers a whole batch; ``done_board_ns`` is int64 ``(passes,)``, the instant at
     which each pass was complete. ``begun_board_ns``, int64 ``(passes,)``, says when each began
     where pauses were put between them, and is empty where they follow back to back.
+    ``due_board_ns``, int64 ``(passes,)``, says when the query of each came, and is empty where
+    none was waited for.
     ``cpu_s`` is the processor time that the agent's process had, NaN where it is not told.
+    ``edges_within_s`` is how far begin and end together may be from those of the passes, where
+    a maker's program made these and its lines tell of them; 0 elsewhere.
     """
 
     kind: str
@@ -104,7 +109,9 @@ class Phase:
     passes: int
     done_board_ns: Int64Array
     begun_board_ns: Int64Array = field(default_factory=_no_instants)
+    due_board_ns: Int64Array = field(default_factory=_no_instants)
     cpu_s: float = math.nan
+    edges_within_s: float = 0.0
 
     def __post_init__(self) -> None:
         freeze_arrays(self)
@@ -170,7 +177,8 @@ class Capture:
     number of runs; both are 0 where that number was given beforehand. ``telemetry`` is in
     rising order of time. ``work`` and ``roofs`` say what could be possible at all; None where
     speed is not the device's own (under emulation) or nothing is known. ``calibrations`` has what
-    the lab knew of each of the meter's channels; none where it keeps no calibrations.
+    the lab knew of each of the meters' channels; none where it keeps no calibrations.
+    ``voltmeter`` is what another meter read of the volts, where the trace has none.
     """
 
     timebase: Timebase
@@ -186,3 +194,5 @@ class Capture:
     work: Work | None = None
     roofs: Roofs | None = None
     calibrations: tuple[ChannelCalibration, ...] = ()
+    scenario: Scenario | None = None
+    voltmeter: MeterTrace | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from powerlab.findings import Finding
 from powerlab.records.analysis import WindowEnergy
+from powerlab.records.scenario import ScenarioFigures
 from powerlab.terms import Boundary, Distribution, Evidence
 from powerlab.units import Money
 
@@ -163,3 +164,4 @@ class Result:
     truth: Truth | None
     price: Price | None
     latency: Latency | None = None
+    scenario: ScenarioFigures | None = None

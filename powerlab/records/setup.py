@@ -12,7 +12,8 @@ from powerlab.terms import Averaging, Boundary, VoltageSense
 class MeterIdentity:
     """Who the meter is, as it says itself.
 
-    ``firmware`` is empty if it cannot; ``serial`` is what the bench names then, or empty.
+    ``model`` is what it tells, else its profile's name. ``firmware`` is empty if it cannot;
+    ``serial`` is what the bench names then, or empty.
     """
 
     model: str
@@ -43,6 +44,19 @@ class Accuracy:
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """That a trace's "voltage" was read by another meter and brought to its samples.
+
+    ``identity`` is that meter. ``u_v`` is the standard uncertainty that the joining adds to
+    the volts of a run, ``source_ohm`` by how much they fell with the current.
+    """
+
+    identity: MeterIdentity
+    u_v: float
+    source_ohm: float
+
+
+@dataclass(frozen=True, slots=True)
 class MeterSetup:
     """What the driver asked for and read back: the facts that integration needs.
 
@@ -52,7 +66,8 @@ class MeterSetup:
     "middle", "end" of the aperture); ``latency_s`` is the time from the end of the
     aperture to the reading being available, known to ± ``latency_limit_s``;
     ``burden_ohm`` the meter's own series resistance, known to ± ``burden_limit_ohm``.
-    ``mains`` tells that it measures alternating power.
+    ``mains`` tells that it measures alternating power. ``joined`` is None unless its volts come
+    from another meter.
     """
 
     channels: tuple[str, ...]
@@ -68,6 +83,7 @@ class MeterSetup:
     burden_limit_ohm: float
     settings: Mapping[str, str | float] = field(default_factory=dict)
     mains: bool = False
+    joined: Joined | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +130,13 @@ class Figure:
 class Work:
     """What one inference takes: multiply-accumulates, and bytes that must cross memory.
 
-    ``memory_bytes`` counts weights once per pass shared by its batch; 0 where not known.
+    ``memory_bytes`` counts weights once per pass shared by its batch, ``link_bytes`` the input,
+    which must reach an accelerator; 0 where not known.
     """
 
     macs: float
     memory_bytes: float = 0.0
+    link_bytes: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +144,12 @@ class Roofs:
     """A device's physical limits, None where no source gives one.
 
     ``operations_per_s`` is the peak at the precision used (1 MAC = 2 operations),
-    ``supply_w`` the most its supply delivers.
+    ``supply_w`` the most its supply delivers, ``link_bytes_per_s`` what the link between a host
+    and the accelerator in use lets through.
     """
 
     operations_per_s: Figure | None = None
     memory_bytes_per_s: Figure | None = None
     idle_w: Figure | None = None
     supply_w: Figure | None = None
+    link_bytes_per_s: Figure | None = None

@@ -30,6 +30,10 @@ CAPTURE_FILES = {
         "powerlab.capture/1: the readings as the meter gave them",
     ),
     "events.jsonl": ("application/jsonl", "polls, clock exchanges and phases"),
+    "voltmeter.parquet": (
+        "application/vnd.apache.parquet",
+        "powerlab.voltmeter/1: the volts as the second meter gave them",
+    ),
 }
 """Media type and description of the files from which the result is concluded anew."""
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from powerlab.findings import Severity
 from powerlab.report.elements import Fact, Figure, FindingLine, Tile
+from powerlab.report.expectations import expectation_facts
 from powerlab.report.numbers import given, significant, tidy, typeset, with_unit
 from powerlab.report.subject import Subject
 
@@ -198,6 +199,7 @@ def facts(subject: Subject) -> tuple[Fact, ...]:
             macs=with_unit(float(subject.workload.macs), "MAC"),
             shape=TIMES.join(str(side) for side in shape[1:]),
         ),
+        **dict(expectation_facts(subject)),
         "runtime": texts.say(
             "fact_text.runtime",
             module=target.runtime_module,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 
-from powerlab.records import Percentile, Price, Quantity
+from powerlab.records import MeterIdentity, Percentile, Price, Quantity
 from powerlab.report.elements import Fact, PriceSection
 from powerlab.report.headline import ABSENT
 from powerlab.report.numbers import (
@@ -215,6 +215,7 @@ def wiring_facts(subject: Subject) -> tuple[Fact, ...]:
         "firmware": identity.firmware or ABSENT,
         "resource": identity.resource,
         "settings": settings or ABSENT,
+        **({} if setup.joined is None else {"voltmeter": _named(setup.joined.identity)}),
         "latency": _limited(subject, setup.latency_s, setup.latency_limit_s, "s"),
         "burden": _limited(subject, setup.burden_ohm, setup.burden_limit_ohm, "Ω"),
         "cable": texts.say(
@@ -226,6 +227,12 @@ def wiring_facts(subject: Subject) -> tuple[Fact, ...]:
         "lag": f"0 … {given(wiring.supply_lag_limit_s, 's')}",
     }
     return tuple(Fact(texts.say(f"wiring.{key}"), text) for key, text in rows.items())
+
+
+def _named(identity: MeterIdentity) -> str:
+    """Get a second meter in one line: model, serial number, where it is reached."""
+    known = (f"{identity.manufacturer} {identity.name}".strip(), identity.serial, identity.resource)
+    return ", ".join(part for part in known if part)
 
 
 def _limited(subject: Subject, value: float, limit: float, unit: str) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from powerlab.catalog.device_profile import DeviceProfile
 from powerlab.catalog.instrument_profile import InstrumentProfile
-from powerlab.catalog.workload_profile import ProtocolPreset, WorkloadProfile
+from powerlab.catalog.protocol_preset import ProtocolPreset
+from powerlab.catalog.workload_profile import WorkloadProfile
 from powerlab.findings import Severity
 from powerlab.records import Aligned, Capture, Quantity, Result
 from powerlab.report import annex, headline, method, plots, tables

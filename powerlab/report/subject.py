@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from powerlab.catalog.device_profile import DeviceProfile, Runtime
 from powerlab.catalog.instrument_profile import InstrumentProfile
-from powerlab.catalog.workload_profile import ProtocolPreset, WorkloadProfile
+from powerlab.catalog.protocol_preset import ProtocolPreset
+from powerlab.catalog.workload_profile import WorkloadProfile
 from powerlab.records import Aligned, Capture, Evidence, Quantity, Result
 from powerlab.report.numbers import COUNT_UNITS, Magnitude, Shown, interval_text, shown_quantity
 from powerlab.report.texts import Texts

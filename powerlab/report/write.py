@@ -7,7 +7,8 @@ from pathlib import Path
 
 from powerlab.catalog.device_profile import DeviceProfile
 from powerlab.catalog.instrument_profile import InstrumentProfile
-from powerlab.catalog.workload_profile import ProtocolPreset, WorkloadProfile
+from powerlab.catalog.protocol_preset import ProtocolPreset
+from powerlab.catalog.workload_profile import WorkloadProfile
 from powerlab.records import Aligned, Capture, Result
 from powerlab.report.charts import draw_charts
 from powerlab.report.evidence import collect_evidence

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from powerlab.analysis.joined import joined
 from powerlab.catalog.layers import HOME_VARIABLE, nearest_lab
 from powerlab.errors import ConfigError, UnknownId
 from powerlab.records import Capture, Result
@@ -25,6 +26,8 @@ _LIST = "`powerlab results list` shows the runs of this lab"
 @dataclass(frozen=True, slots=True)
 class StoredRun:
     """A run on disk. ``capture`` and ``result`` are None where it was cut short before them.
+
+    Volts that a second meter read are joined to the samples of the capture.
 
     ``document`` is what ``result.json`` holds; ``changed`` names the files that are not as
     the manifest says.
@@ -139,6 +142,7 @@ def open_run(folder: Path) -> StoredRun:
             if (folder / SAMPLES).exists()
             else None
         )
+        capture = None if capture is None else joined(capture)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
             f"the capture of run {manifest['run']} cannot be read: {error}",

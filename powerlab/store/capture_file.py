@@ -1,5 +1,7 @@
 """A capture on disk: samples in ``capture.parquet``, everything else beside them.
 
+A second meter's volts are in ``voltmeter.parquet`` (``voltmeter_file``).
+
 The table has one row per sample: ``device_ns`` (where the meter tells it), one column per
 channel, ``flags``; its schema metadata hold what a capture says once. Polls, exchanges,
 phases and telemetry are events: ``exchanges``, ``phase`` and ``telemetry`` as they came, and
@@ -30,8 +32,10 @@ from powerlab.records import (
     Work,
 )
 from powerlab.records.correction import ChannelCalibration
+from powerlab.records.scenario import Scenario
 from powerlab.store.recording import RecordedBlocks
 from powerlab.store.serial import from_plain, to_plain
+from powerlab.store.voltmeter_file import VOLTMETER, read_voltmeter
 
 CAPTURE_SCHEMA = "powerlab.capture/1"
 """History: 1 is the first."""
@@ -50,6 +54,7 @@ _HEAD = {
     "work": Work | None,
     "roofs": Roofs | None,
     "calibrations": tuple[ChannelCalibration, ...],
+    "scenario": Scenario | None,
 }
 _UNTOLD: dict[str, Any] = {
     "first_stage": 0,
@@ -57,6 +62,7 @@ _UNTOLD: dict[str, Any] = {
     "work": None,
     "roofs": None,
     "calibrations": [],
+    "scenario": None,
 }
 
 
@@ -74,6 +80,7 @@ def head_of(capture: Capture) -> dict[str, Any]:
         "work": capture.work,
         "roofs": capture.roofs,
         "calibrations": capture.calibrations,
+        "scenario": capture.scenario,
     }
     return {name: to_plain(part) for name, part in parts.items()}
 
@@ -196,6 +203,8 @@ def read_capture(path: Path, events: Iterable[tuple[str, Any]]) -> Capture | Non
         work=parts["work"],
         roofs=parts["roofs"],
         calibrations=parts["calibrations"],
+        scenario=parts["scenario"],
+        voltmeter=read_voltmeter(path.with_name(VOLTMETER)),
     )
 
 

@@ -65,6 +65,8 @@ def result_document(result: Result) -> dict[str, Any]:
     }
     if result.latency is not None:
         document["latency"] = asdict(result.latency)
+    if result.scenario is not None:
+        document["scenario"] = asdict(result.scenario)
     if result.truth is not None:
         document["truth"] = {
             "energy_per_inference": result.truth.energy_per_inference_j,

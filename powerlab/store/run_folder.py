@@ -40,8 +40,10 @@ from powerlab.store.manifest import (
 from powerlab.store.recording import BlockStream, EventLog, read_blocks, read_events
 from powerlab.store.serial import to_plain
 from powerlab.store.uuid7 import uuid7
+from powerlab.store.voltmeter_file import VOLTMETER, write_voltmeter
 
 BLOCKS, EVENTS = "recording.arrows", "events.jsonl"
+VOLTMETER_BLOCKS = "voltmeter.arrows"
 SAMPLES, RESULT = "capture.parquet", "result.json"
 
 RESERVE_BYTES = 256 * 1024
@@ -90,6 +92,7 @@ class RunWriter:
             write_json(self.folder / MANIFEST, self._manifest)
             self._events = EventLog(self.folder / EVENTS)
             self._blocks = BlockStream(self.folder / BLOCKS)
+            self._voltmeter: BlockStream | None = None
         except OSError as error:
             raise SetupError(
                 f"the run folder {self.folder} cannot be made: {error.strerror}",
@@ -101,17 +104,25 @@ class RunWriter:
         with self._kept():
             self._blocks.append(block)
 
+    def voltmeter_block(self, block: SampleBlock) -> None:
+        """Keep one block of a second meter, which reads the volts."""
+        with self._kept():
+            if self._voltmeter is None:
+                self._voltmeter = BlockStream(self.folder / VOLTMETER_BLOCKS)
+            self._voltmeter.append(block)
+
     def event(self, kind: str, payload: object) -> None:
         """Keep one event: a record, or plain values and records in dicts and lists.
 
         What a capture is restored from: "timebase", "wiring", "target", "work", "roofs" (the
-        records), "meter" (identity and setup), "batch", "first_stage", "precision", and each as
-        it comes "exchanges", "telemetry" and "phase". Others are kept for the reader: "order"
-        (run and index of each run of a session of several options), "dither".
+        records), "meter" and "voltmeter" (identity and setup), "batch", "first_stage",
+        "precision", and each as it comes "exchanges", "telemetry" and "phase". Others are kept
+        for the reader: "order" (run and index of each run of a session of several options),
+        "dither", "board" (what the agent told of the board when it was up).
         """
         with self._kept():
             self._events.append(kind, payload)
-            if kind in ("meter", "target") and "evidence" not in self._manifest:
+            if kind in ("meter", "voltmeter", "target") and "evidence" not in self._manifest:
                 self._emulated[kind] = _is_emulated(to_plain(payload))
                 self._tell_evidence()
 
@@ -119,7 +130,7 @@ class RunWriter:
         """Put into the manifest what the run is worth, as soon as meter and board told it."""
         if any(self._emulated.values()):
             self._manifest["evidence"] = Evidence.EMULATED.value
-        elif len(self._emulated) == 2:
+        elif {"meter", "target"} <= self._emulated.keys():
             self._manifest["evidence"] = Evidence.MEASURED.value
         else:
             return
@@ -133,6 +144,12 @@ class RunWriter:
                 self.folder / SAMPLES,
                 lambda path: write_samples(path, capture.trace, head_of(capture)),
             )
+            beside = capture.voltmeter
+            if beside is not None:
+                write_atomically(
+                    self.folder / VOLTMETER,
+                    lambda path: write_voltmeter(path, beside, beside.identity, beside.setup),
+                )
             document = stored_document(
                 result,
                 created=self._manifest["created"],
@@ -142,6 +159,7 @@ class RunWriter:
             write_json(self.folder / RESULT, document)
             self._close()
             (self.folder / BLOCKS).unlink()
+            (self.folder / VOLTMETER_BLOCKS).unlink(missing_ok=True)
             _seal(self.folder, COMPLETE)
         self.status = COMPLETE
 
@@ -170,10 +188,11 @@ class RunWriter:
 
     def _close(self) -> None:
         (self.folder / _RESERVE).unlink(missing_ok=True)
-        try:
-            self._blocks.close()
-        finally:
-            self._events.close()
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._events.close)
+            stack.callback(self._blocks.close)
+            if self._voltmeter is not None:
+                stack.callback(self._voltmeter.close)
 
     @contextlib.contextmanager
     def _kept(self) -> Iterator[None]:
@@ -206,6 +225,7 @@ def salvage(folder: Path, reason: str) -> str:
     recording = folder / BLOCKS
     if (folder / RESULT).exists():  # the last file of a finished run: only the end is missing
         recording.unlink(missing_ok=True)
+        (folder / VOLTMETER_BLOCKS).unlink(missing_ok=True)
         return _seal(folder, COMPLETE)
     blocks = read_blocks(recording) if recording.exists() else None
     if blocks is None:
@@ -221,11 +241,27 @@ def salvage(folder: Path, reason: str) -> str:
         finally:
             log.close()
         write_atomically(folder / SAMPLES, lambda path: write_samples(path, blocks, head))
+        _salvage_voltmeter(folder)
     except OSError:
         _seal(folder, PARTIAL, reason)
         raise
     recording.unlink()
     return _seal(folder, PARTIAL, reason)
+
+
+def _salvage_voltmeter(folder: Path) -> None:
+    """Turn what a second meter's recording holds into its file; keep one that has no whole block.
+
+    Raises OSError.
+    """
+    recording = folder / VOLTMETER_BLOCKS
+    blocks = read_blocks(recording) if recording.exists() else None
+    told = [data for kind, data in read_events(folder / EVENTS) if kind == "voltmeter"]
+    if blocks is None or not told:
+        return
+    facts = told[-1]["identity"], told[-1]["setup"]
+    write_atomically(folder / VOLTMETER, lambda path: write_voltmeter(path, blocks, *facts))
+    recording.unlink()
 
 
 def add_result(folder: Path, result: Result, target: TargetFacts) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from powerlab.store.manifest import MANIFEST, read_manifest
 from powerlab.store.run_folder import EVENTS, RESULT, SAMPLES
+from powerlab.store.voltmeter_file import VOLTMETER
 
-VERIFIABLE = (RESULT, MANIFEST, SAMPLES, EVENTS)
-"""The files by name; all of them are needed."""
+REQUIRED = (RESULT, MANIFEST, SAMPLES, EVENTS)
+VERIFIABLE = (*REQUIRED, VOLTMETER)
+"""The files by name; all but the last are needed, and that one where the manifest names it."""
 
 
 def verifiable_files(folder: Path) -> dict[str, bytes]:
@@ -23,7 +25,8 @@ def verifiable_files(folder: Path) -> dict[str, bytes]:
     files = manifest.get("files", {})
     manifest["files"] = {name: files[name] for name in VERIFIABLE if name in files}
     text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    found = {name: (folder / name).read_bytes() for name in VERIFIABLE if name != MANIFEST}
+    wanted = [name for name in VERIFIABLE if name in REQUIRED or name in files]
+    found = {name: (folder / name).read_bytes() for name in wanted if name != MANIFEST}
     return found | {MANIFEST: text.encode()}
 
 
@@ -36,4 +39,4 @@ def unpack(files: Mapping[str, bytes], folder: Path) -> tuple[str, ...]:
     for name in VERIFIABLE:
         if name in files:
             (folder / name).write_bytes(files[name])
-    return tuple(name for name in VERIFIABLE if name not in files)
+    return tuple(name for name in REQUIRED if name not in files)

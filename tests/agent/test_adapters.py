@@ -74,7 +74,7 @@ def _load_error(module: Any, path: str = "model.tflite") -> AgentError:
     return caught.value
 
 
-@pytest.mark.parametrize("runtime", ["tensorflow", "tf lite", "../x", "", "TFLITE"])
+@pytest.mark.parametrize("runtime", ["jax", "tf lite", "../x", "", "TFLITE"])
 def test_unknown_runtime(runtime: str) -> None:
     """An unknown runtime is answered with the list of known ones."""
     with pytest.raises(AgentError, match="no adapter") as caught:
@@ -83,10 +83,13 @@ def test_unknown_runtime(runtime: str) -> None:
     assert "tensorrt, tflite" in caught.value.hint
 
 
+HELPERS = {"__init__", "engines", "inputs", "ports", "tools"}
+
+
 def test_built_in_adapters_are_their_files() -> None:
     """Every adapter file is listed, has a name, and the two functions."""
     folder = Path(adapters.__file__).parent
-    files = {path.stem for path in folder.glob("*.py")} - {"__init__", "inputs"}
+    files = {path.stem for path in folder.glob("*.py")} - HELPERS
     assert files == set(adapters.BUILT_IN)
     for name in adapters.BUILT_IN:
         adapter = adapters.find_adapter(name)

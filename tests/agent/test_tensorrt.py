@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from powerlab.agent import cuda
-from powerlab.agent.adapters import inputs, tensorrt
+from powerlab.agent.adapters import engines, inputs, tensorrt
 from powerlab.agent.faults import AgentError
 from tests.agent import vendor
 
@@ -61,6 +61,51 @@ def test_both_interfaces(tmp_path: Path, installed: Any, cudart: vendor.Cudart) 
     assert cudart.synchronised == waited + 1
     state.close()
     assert cudart.blocks == {}
+
+
+def test_an_engine_is_built_once(
+    tmp_path: Path, installed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is kept for each model and batch; one that does not suit any more is built anew."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    built: list[int] = []
+
+    def build(*arguments: Any) -> bytes:
+        built.append(arguments[-1])
+        return b"engine"
+
+    monkeypatch.setattr(tensorrt, "_build", build)
+    path = tmp_path / "model.onnx"
+
+    def load(content: bytes, batch: int) -> None:
+        path.write_bytes(content)
+        tensorrt.load(str(path), {"threads": 1, "batch": batch, "seed": 3}).close()
+
+    for content, batch in ((b"a", 1), (b"a", 1), (b"a", 2), (b"b", 2), (b"a", 2)):
+        load(content, batch)
+    assert built == [1, 2, 2]
+    kept = list((tmp_path / "cache" / "powerlab" / "engines").iterdir())
+    assert len(kept) == 3
+    for one in kept:
+        one.write_bytes(b"of another board")
+    load(b"a", 1)
+    assert built == [1, 2, 2, 1]
+    for number in range(9):
+        load(b"%d" % number, 1)
+    assert len(list(kept[0].parent.iterdir())) == engines.MOST_KEPT
+
+
+def test_a_disk_that_keeps_no_engine(
+    tmp_path: Path, installed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then it is built each time, and measured all the same."""
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(tensorrt, "_build", lambda *_: b"engine")
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"a")
+    state = tensorrt.load(str(path), {"threads": 1, "batch": 1, "seed": 3})
+    assert state.facts["input"] == "1x4 float32"
 
 
 def test_an_engine_of_another_board(tmp_path: Path, installed: Any, cudart: vendor.Cudart) -> None:

@@ -241,3 +241,25 @@ def test_a_marker_that_fails_ends_idle(file: EdgeFile) -> None:
     assert caught.value.code == "inference-failed"
     assert _edges(file)[-1][1] == IDLE
     assert gc.isenabled()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("CUDA error: Out of memory (2)"),
+        RuntimeError("std::bad_alloc"),
+        ValueError("tensorflow: Failed to allocate memory for 256x88x88"),
+    ],
+)
+def test_want_of_memory_is_told_from_other_failures(file: EdgeFile, error: Exception) -> None:
+    """By its class or by the runtime's words; the board is idle afterwards."""
+
+    def invoke(_state: object) -> None:
+        raise error
+
+    with pytest.raises(AgentError) as caught:
+        windows.run(invoke, None, file, tag=0, passes=3, deadline_s=9.0, guard_s=0.0)
+    assert caught.value.code == "out-of-memory"
+    assert [level for _, level, _ in _edges(file)] == [BUSY, IDLE]
+    assert gc.isenabled()

@@ -17,6 +17,7 @@ from powerlab.records import (
     Request,
     SampleFlag,
 )
+from powerlab.records.scenario import Scenario
 from powerlab.units import Money
 from tests.analysis.factories import BOARD_OFFSET_NS, accuracy, capture, setup, wiring
 
@@ -53,6 +54,24 @@ def test_known_steps_give_known_energy():
     assert values["performance_per_watt"] == pytest.approx(6.25, rel=1e-6)
     assert values["performance_per_cost"] == pytest.approx(50 * 3 * 365.25 * 86400 / 5000, rel=1e-6)
     assert result.valid
+
+
+@pytest.mark.parametrize(("name", "timed"), [("single-stream", True), ("offline", False)])
+def test_a_scenario_has_its_figures(name, timed):
+    """A percentile of timed passes, and a rate of any."""
+    recorded = capture(scenario=Scenario(name))
+    target = dataclasses.replace(recorded.target, passes_timed=timed)
+    figures = concluded(dataclasses.replace(recorded, target=target)).scenario
+    assert figures.queries == 500
+    assert (figures.latency_s is not None) is timed
+
+
+@pytest.mark.parametrize("name", ["single-stream", "multi-stream", "server"])
+def test_passes_that_were_not_timed_have_no_percentile(name):
+    """Ends spread evenly over a run would make a figure by MLPerf's rule of a mean."""
+    recorded = capture(scenario=Scenario(name))
+    target = dataclasses.replace(recorded.target, passes_timed=False)
+    assert concluded(dataclasses.replace(recorded, target=target)).scenario is None
 
 
 def test_gain_limit_alone_makes_a_rectangle():

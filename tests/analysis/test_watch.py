@@ -126,6 +126,37 @@ def test_latency_that_drifts():
     )
 
 
+def queued(made):
+    """Get a capture whose passes answered queries that came evenly over each run."""
+    phases = []
+    for phase in made.phases:
+        if phase.kind == "run":
+            begun = np.append(phase.start_board_ns, phase.done_board_ns[:-1])
+            length = phase.stop_board_ns - phase.start_board_ns
+            due = phase.start_board_ns + length * np.arange(phase.passes) // phase.passes
+            phase = replace(  # noqa: PLW2901
+                phase, begun_board_ns=begun, due_board_ns=np.minimum(begun, due)
+            )
+        phases.append(phase)
+    return replace(made, phases=tuple(phases))
+
+
+@pytest.mark.parametrize("pace", [lambda _, t: 0.1 * t, lambda run, t: (run + 1) * (0.1 * t)])
+def test_a_queue_of_queries_is_no_drift(pace):
+    """Their latency is how long they waited; a drift of power is still told."""
+    assert "no-steady-state" in findings(quiet(pace=pace))
+    assert "no-steady-state" not in findings(queued(quiet(pace=pace)))
+    told = findings(queued(quiet(pace=pace, shape=lambda _, t: -0.02 * t)))["no-steady-state"]
+    assert set(told.evidence) == {"power_within_each_run"}
+
+
+def test_a_burst_of_queries_is_no_throttling():
+    """More queue and more power at once is what more queries are."""
+    more = {"shape": throttled(2, width=-0.2)["shape"], "pace": throttled(2, width=0.2)["pace"]}
+    assert "changed-in-run" in findings(quiet(**more))
+    assert "changed-in-run" not in findings(queued(quiet(**more)))
+
+
 def test_scatter_of_runs_is_no_drift():
     """Runs that scatter by 1 % without a trend are steady in nearly all measurements."""
     told = sum("no-steady-state" in findings(quiet(seed=seed, spread=0.01)) for seed in range(60))

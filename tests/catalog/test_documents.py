@@ -28,10 +28,10 @@ def test_the_examples_of_lab_and_bench_load_and_lint(tmp_path) -> None:
 
 
 def test_the_examples_of_add_a_board_load_and_lint(tmp_path) -> None:
-    """The page's board, its emulation and its variant have no problem."""
-    board, emulation, variant = blocks("add-a-board.md")
+    """The page's board, its emulation, its composite and its variant have no problem."""
+    board, emulation, composite, variant = blocks("add-a-board.md")
     (tmp_path / "devices").mkdir()
-    for text in (board + emulation, variant):
+    for text in (board + emulation, composite, variant):
         name = tomllib.loads(text)["id"]
         (tmp_path / "devices" / f"{name}.toml").write_text(text)
     assert lint([builtin_lab(), tmp_path], date.max) == []

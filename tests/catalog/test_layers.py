@@ -180,8 +180,8 @@ def test_an_unknown_id_near_to_nothing_lists_the_few_there_are(lab, tmp_path) ->
     """Where nothing is near, a short list is better than none."""
     catalog = load_catalog(lab.root, cwd=tmp_path)
     with pytest.raises(UnknownId) as caught:
-        catalog.protocol("zzz")
-    assert caught.value.hint.startswith(f"known: {', '.join(sorted(catalog.protocols))}; ")
+        catalog.bench("zzz")
+    assert caught.value.hint.startswith(f"known: {', '.join(sorted(catalog.benches))}; ")
     with pytest.raises(UnknownId, match="there is no bench 'x'") as caught:
         load_catalog(cwd=tmp_path).bench("x")
     assert caught.value.hint.startswith("there is none yet; ")

@@ -241,9 +241,9 @@ def test_problems_of_the_schema_are_part_of_lint(lab) -> None:
         (
             WORKLOAD,
             'tflite = "tflite"',
-            'tflite = "onnx"',
+            'tflite = "hdf9"',
             "formats.tflite",
-            "no file format 'onnx'",
+            "no file format 'hdf9'",
         ),
         (WORKLOAD, 'tflite = "tflite"', "", "formats", "no runtime can load it"),
         (WORKLOAD, "[1, 8, 8, 1]", "[2, 8, 8, 1]", "input_shape", "batch 1"),
@@ -292,6 +292,13 @@ def test_problems_of_the_schema_are_part_of_lint(lab) -> None:
             ),
             "bench.desk.meter[2].resource",
             "another meter",
+        ),
+        (
+            BENCH,
+            "[[bench.desk.meter]]",
+            '[[bench.desk.meter]]\nmodel = "acme-meter"\nresource = "b"\n[[bench.desk.meter]]',
+            "bench.desk.meter",
+            "2 meters read power",
         ),
         (
             BENCH,

@@ -10,8 +10,9 @@ from powerlab.catalog.bench_profile import LabFile
 from powerlab.catalog.device_profile import DeviceProfile
 from powerlab.catalog.facts import Model
 from powerlab.catalog.instrument_profile import InstrumentProfile
+from powerlab.catalog.protocol_preset import ProtocolPreset
 from powerlab.catalog.reading import check, dotted, read_table
-from powerlab.catalog.workload_profile import ProtocolPreset, WorkloadProfile
+from powerlab.catalog.workload_profile import WorkloadProfile
 
 DEVICE = "devices/acme-board.toml"
 INSTRUMENT = "instruments/acme-meter.toml"

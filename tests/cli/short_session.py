@@ -54,9 +54,9 @@ class Conductor:
             raise self.fails
         return tuple(replace(capture(), batch=job.batch) for job in jobs)
 
-    def finish(self, job: Job, made: Capture, truth: Any, slot: int) -> Finished:
+    def finish(self, job: Job, made: Capture, truth: Any = None) -> Finished:
         """Do what ``session.finish`` promises."""
-        if self.inconclusive == slot:
+        if self.inconclusive == job.slot:
             raise InstrumentError("no figure", hint="look at it")
         concluded = replace(result(job.run), request=job.request(), valid=self.valid)
         if not self.valid:

@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from powerlab.cli import _checks
+from powerlab.catalog.layers import load_catalog
+from powerlab.cli import _checks, _scan
 from powerlab.cli._output import LEAST_FREE_BYTES, check_run_root
 from powerlab.errors import SetupError
+from powerlab.transport import usb_obstacles
+from powerlab.transport.usb_obstacles import Places
+from tests.transport.usb_trees import Tree
 
 NEEDED = {"python", "packages", "ssh client", "account", "PDF writer", "fonts (en)", "disk"}
-USEFUL = {"fonts (zh)", "runtime tflite", "runtime openvino", "serial ports"}
+USEFUL = {"fonts (zh)", "runtime tflite", "runtime openvino", "serial ports", "USB meters"}
 
 
 def test_it_looks_at_everything(run):
@@ -55,6 +59,23 @@ def test_a_user_outside_the_group_is_told_the_command(monkeypatch):
     assert "usermod -aG dialout" in check.advice
     monkeypatch.setattr(_checks.os, "getgroups", lambda: [1000, 20])
     assert _checks.check_serial().state == "ok"
+
+
+@pytest.mark.parametrize(("permitted", "state"), [(True, "ok"), (False, "optional")])
+def test_a_meter_with_something_in_its_way_is_told(monkeypatch, tmp_path, permitted, state):
+    """Those plugged in are named; the scan has the details."""
+    tree = Tree(tmp_path)
+    usb_id = next(
+        usb_id
+        for each in load_catalog(cwd=tmp_path).instruments.values()
+        for usb_id in each.link.usb_ids
+    )
+    tree.device("1-2", usb_id, [{"node": "ttyACM0"}, {"node": "hidraw0"}])
+    monkeypatch.setattr(_scan, "PLACES", Places(tree.sys, tree.dev, tree.proc, tree.udev))
+    monkeypatch.setattr(usb_obstacles.os, "access", lambda *_: permitted)
+    check = _checks.check_usb(None)
+    assert check.state == state
+    assert ("powerlab instruments scan" in check.advice) == (state == "optional")
 
 
 def test_a_missing_runtime_names_the_extra(monkeypatch):

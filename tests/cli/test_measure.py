@@ -149,7 +149,12 @@ def test_emulation_is_asked_for_as_the_options_say(measure, asked, conductor):
         *("--fault", "overrange@2s", "--runtime", "openvino", "--json"),
     )
     assert ran.code == 0
-    wanted = {"seed": 7, "faults": ("gap@1s", "overrange@2s"), "runtimes": ("openvino",)}
+    wanted = {
+        "voltmeter_id": None,
+        "seed": 7,
+        "faults": ("gap@1s", "overrange@2s"),
+        "runtimes": ("openvino",),
+    }
     assert asked == [("edgeboard", "rdtech-um25c", wanted)]
     assert ran.json["truth"] == {"energy_per_inference": 0.001, "energy_of_these_runs": 3}
     assert conductor.jobs[0].runtime == "openvino"
@@ -172,15 +177,15 @@ def test_ctrl_c_before_the_first_reading_leaves_no_run(measure, conductor, lab):
     assert list((lab / "runs").iterdir()) == []
 
 
-def test_a_folder_is_named_once(measure, monkeypatch):
+def test_a_folder_is_named_once(measure, monkeypatch, lab):
     """Where the message has it already, no note repeats it."""
     folders = []
 
     def fail(_jobs: list[Job], *, sinks: Any, **_: Any) -> tuple[Capture, ...]:
         (sink,) = sinks
-        folders.append(sink.folder)
+        folders.extend((lab / "runs").iterdir())
         sink.block(blocks()[0])
-        raise InstrumentError(f"full; kept in {sink.folder}", hint="make room")
+        raise InstrumentError(f"full; kept in {folders[0]}", hint="make room")
 
     monkeypatch.setattr(session, "measure", fail)
     ran = measure()

@@ -8,7 +8,9 @@ import pytest
 
 from powerlab.catalog.bench_profile import Bench, BenchMeter, BenchSupply
 from powerlab.catalog.layers import builtin_lab, read_catalog
-from powerlab.cli._resolve import Wanted, choose, choose_bench, parse_supply, split_meter
+from powerlab.catalog.tools import format_for
+from powerlab.cli._resolve import choose, choose_bench, parse_supply, split_meter
+from powerlab.cli._wanted import Wanted
 from powerlab.errors import ConfigError, UnknownId
 
 WANTED = Wanted(
@@ -174,3 +176,70 @@ def test_a_number_of_runs_and_a_precision_exclude_each_other():
     """Two answers to one question are refused before anything starts."""
     with pytest.raises(ConfigError, match="--precision"):
         choose(catalog(), replace(WANTED, runs=9, precision=0.01))
+
+
+def protocols(**changes: object):
+    """Get the built-in catalogue with a protocol of its own, "mine"."""
+    found = catalog()
+    mine = found.protocol("quick").model_copy(update={"id": "mine", **changes})
+    return replace(found, protocols={**found.protocols, "mine": mine})
+
+
+@pytest.mark.parametrize(
+    ("protocol", "wanted", "told"),
+    [
+        ({"timed": "end-to-end"}, {"dither": True}, "takes no --dither"),
+        ({"timed": "end-to-end"}, {"runtimes": ("command",), "command": "./x"}, "makes its"),
+        ({"scenario": "multi-stream"}, {}, "a batch of several inputs"),
+        ({"scenario": "server", "target_qps": 1.0}, {"batches": (1, 2)}, "is one input"),
+        ({"scenario": "single-stream"}, {"batches": (8,)}, "is one input"),
+        (
+            {"scenario": "single-stream"},
+            {"runtimes": ("command",), "command": "./x", "batches": ()},
+            "cannot be asked of the runtime 'command'",
+        ),
+        (
+            {"scenario": "single-stream"},
+            {"runtimes": ("benchmark-model",), "command": "bm"},
+            "cannot be asked of the runtime 'benchmark-model'",
+        ),
+    ],
+)
+def test_a_scenario_refuses_what_it_cannot_be_asked_for(protocol, wanted, told):
+    """Before anything is opened."""
+    asked = replace(WANTED, **{"protocol": "mine", **wanted})
+    with pytest.raises(ConfigError, match=told):
+        choose(protocols(**protocol), asked)
+
+
+@pytest.mark.parametrize(("scenario", "batches"), [("single-stream", (1,)), ("offline", (1, 4))])
+def test_passes_that_follow_each_other_take_pauses(scenario, batches):
+    """Neither has instants of its own."""
+    asked = replace(WANTED, protocol="mine", dither=True, batches=batches)
+    assert choose(protocols(scenario=scenario), asked).batches == batches
+
+
+def test_a_program_is_asked_for_its_rate_alone():
+    """Offline has no percentile, which a program that times its passes together has not either."""
+    asked = replace(WANTED, protocol="mine", runtimes=("benchmark-model",), command="bm")
+    assert choose(protocols(scenario="offline"), asked).runtimes == ("benchmark-model",)
+
+
+def test_a_protocol_brings_its_batches_where_none_are_asked_for():
+    """Those on the command line go before them."""
+    asked = replace(WANTED, protocol="mine", batches=())
+    assert choose(protocols(batches=(8,)), asked).batches == (8,)
+    assert choose(protocols(), asked).batches == (1,)
+    assert choose(protocols(batches=(8,)), replace(asked, batches=(2,))).batches == (2,)
+
+
+def test_a_makers_program_takes_the_files_of_other_runtimes():
+    """benchmark_model reads TFLite; one without a file is refused by name."""
+    asked = replace(WANTED, runtimes=("benchmark-model",), command="bm --use_gpu=true")
+    chosen = choose(catalog(), asked)
+    assert chosen.runtimes == ("benchmark-model",)
+    assert format_for("benchmark-model", chosen.workload.formats) == "tflite"
+    assert chosen.workload.command == ("bm", "--use_gpu=true")
+    with pytest.raises(ConfigError, match="paddle-lite-benchmark"):
+        choose(catalog(), replace(WANTED, runtimes=("paddle-lite-benchmark",)))
+    assert format_for("trtexec", {"onnxruntime": "onnx"}) == "onnx"

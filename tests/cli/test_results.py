@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from powerlab.records import Evidence, Result
+from powerlab.records import Boundary, Evidence, Result
 from powerlab.store.archive import open_run
 from powerlab.store.document import result_document
 from powerlab.store.run_folder import RunWriter
@@ -126,6 +126,41 @@ def test_emulated_devices_are_not_ranked(run, lab):
     assert document["ranked"] is False
     assert document["ratios"]["energy_per_inference"][0]["verdict"] is None
     assert "higher" in run("results", "compare", first.run, batch.run, "--lab", lab).out
+
+
+def test_what_is_not_valid_gets_no_verdict(run, lab):
+    """Whichever of the two it is: the banner, the column and the document say so."""
+    good, bad = keep(lab, with_energy(0.01)), keep(lab, with_energy(0.02), valid=False)
+    for runs, valid in (((good, bad), [True, False]), ((bad, good), [False, True])):
+        words = ("results", "compare", *(each.run for each in runs), "--lab", lab)
+        out = run(*words).out
+        assert out.startswith(f"[{valid.index(False) + 1}] NOT VALID")
+        assert "higher" not in out
+        assert "lower" not in out
+        document = run(*words, "--json").json
+        assert document["valid"] == valid
+        assert (document["ranked"], len(document["unranked"])) == (False, 1)
+        assert document["ratios"]["energy_per_inference"][0]["verdict"] is None
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        ({"request": {"workload": "vww"}}, "vww"),
+        ({"boundary": Boundary.WALL}, "at wall"),
+    ],
+)
+def test_different_things_are_not_ranked(run, lab, other, named):
+    """Neither work nor boundaries; the columns name what differs, and a reason stands below."""
+    first, second = keep(lab, with_energy(0.01)), keep(lab, with_energy(0.02), **other)
+    words = ("results", "compare", first.run, second.run, "--lab", lab)
+    out = run(*words).out
+    assert named in out.splitlines()[0]
+    assert "no verdict is given" in out
+    assert "higher" not in out
+    document = run(*words, "--json").json
+    assert "different" in document["unranked"][0]
+    assert document["ratios"]["energy_per_inference"][0]["verdict"] is None
 
 
 def test_compare_passes_over_what_one_run_lacks(run, lab):

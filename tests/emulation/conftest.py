@@ -8,7 +8,7 @@ import pytest
 
 from powerlab.catalog.device_profile import DeviceProfile
 from powerlab.catalog.instrument_profile import InstrumentProfile
-from powerlab.catalog.workload_profile import ProtocolPreset
+from powerlab.catalog.protocol_preset import ProtocolPreset
 
 FACT = {"source": "test bench", "retrieved": "2026-01-01"}
 

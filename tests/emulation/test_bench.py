@@ -202,6 +202,27 @@ def test_what_cannot_be_emulated_is_told_before_anything_starts(catalog, monkeyp
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("meters", "told"),
+    [
+        (("rigol-dp832", None), "rigol-dp832 is a supply, not a meter"),
+        (("keithley-dmm6500", "rigol-dp832"), "rigol-dp832 is a supply, not a meter"),
+        (("rdtech-tc66c", "keithley-dmm6500"), "reads more than the current"),
+        (("keithley-dmm6500", "nordic-ppk2"), "reads no volts"),
+    ],
+)
+def test_what_is_no_meter_or_no_voltmeter_is_refused(catalog, monkeypatch, tmp_path, meters, told):
+    """Before anything starts."""
+    meter, voltmeter = meters
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with (
+        pytest.raises(ConfigError, match=told),
+        emulated_bench(catalog, "edgeboard", meter, voltmeter_id=voltmeter),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_emulator_that_fails_says_why(tmp_path, device):
     """A process that ends before it is ready is a set-up error with the end of its log."""
     process = EmulatorProcess(

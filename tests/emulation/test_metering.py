@@ -132,12 +132,14 @@ def test_a_point_meter_reads_an_instant(
     assert after.values[0, 0] == point.values[0, 0] < at_once.values[0, 0]
 
 
-def test_a_counter_is_not_emulated(
+def test_a_counter_tells_the_mean_between_its_readings(
     build_dmm: Callable[..., InstrumentProfile], world: World, path: SupplyPath
 ) -> None:
-    """A meter that accumulates is refused in words."""
-    with pytest.raises(ConfigError, match="accumulates"):
-        build_meter(build_dmm(averaging="counter"), world, path, origin_ns=T0)
+    """What a meter accumulated from one reading to the next is a mean over that stretch."""
+    counter = build_meter(build_dmm(averaging="counter"), world, path, origin_ns=T0)
+    boxcar = build_meter(build_dmm(averaging="boxcar"), world, path, origin_ns=T0)
+    readings = counter.sample(IDLE, 7, 3)
+    assert np.array_equal(readings.values, boxcar.sample(IDLE, 7, 3).values)
 
 
 def test_the_errors_of_a_meter_fill_their_limits(

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from powerlab.emulation.ranges import draw_certified_channel, draw_channel
+from powerlab.catalog.layers import load_catalog
+from powerlab.emulation.ranges import choose_range, draw_certified_channel, draw_channel
 from powerlab.emulation.wiring import ErrorLaw
+from powerlab.errors import ConfigError
 from powerlab.records import Distribution
 from powerlab.records.correction import CommonError
 
@@ -109,3 +111,10 @@ def test_a_certificate_is_common_to_ranges_and_references(dmm) -> None:
     assert (one.gain, one.offset) == (other.gain, other.offset)
     another = CommonError("current", 2e-4, 5e-5, "K-2")
     assert draw_certified_channel(small, 9, "a", another).gain != one.gain
+
+
+def test_a_range_too_small_says_what_the_board_needs() -> None:
+    """With its unit, and that of every range there is."""
+    with pytest.raises(ConfigError, match=r"no power range for 12\.6 W: the board draws") as told:
+        choose_range(load_catalog().instrument("st-lpm01a"), "power", None, 12.6)
+    assert "0.165 W" in told.value.hint

@@ -88,12 +88,10 @@ def test_too_small_a_range_overflows(dmm) -> None:
     assert set(readings.flags) == {SampleFlag.OVERRANGE}
 
 
-def test_no_range_and_no_counter(dmm, build_dmm) -> None:
+def test_no_range(dmm) -> None:
     """What cannot be emulated is told in words."""
     with pytest.raises(ConfigError, match="no current range"):
         build(dmm, Unit(7, "unit"), "current", expected_a=50.0)
-    with pytest.raises(ConfigError, match="accumulates"):
-        build(build_dmm(averaging="counter"), Unit(7, "unit"), "current")
 
 
 def test_a_burden_is_that_of_the_usual_range(dmm) -> None:

@@ -13,7 +13,7 @@ from powerlab.analysis.align import align
 from powerlab.analysis.codes import plan_marker
 from powerlab.catalog.device_profile import DeviceProfile
 from powerlab.catalog.instrument_profile import InstrumentProfile
-from powerlab.catalog.workload_profile import ProtocolPreset
+from powerlab.catalog.protocol_preset import ProtocolPreset
 from powerlab.emulation.timetable import Network
 from powerlab.emulation.virtual import ORIGIN_NS, Setup, virtual_measurement
 from powerlab.emulation.wiring import ErrorLaw

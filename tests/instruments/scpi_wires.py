@@ -40,6 +40,7 @@ class Direct:
         self.sent: list[str] = []
         self.closed = False
         self.answer: Callable[[str, str], str] = lambda _command, told: told
+        self.hurt: Callable[[str, bytes], bytes] = lambda _command, told: told
         self.identity = self.query("*IDN?")
 
     def write(self, command: str) -> None:
@@ -53,6 +54,14 @@ class Direct:
         self.instrument.tick()
         told = self.instrument.handle(command)
         return self.answer(command, told.decode().rstrip("\n"))
+
+    def query_framed(self, command: str, missing, limit_s: float = 2.0) -> bytes:
+        """Send a query and get its answer as it is, to the byte that ``missing`` says."""
+        self.sent.append(command)
+        self.instrument.tick()
+        told = self.hurt(command, self.instrument.handle(command))
+        assert missing(bytearray(told)) in (0, -1), f"{command} was not answered whole"
+        return told
 
     def close(self) -> None:
         """Note that the link was let go."""

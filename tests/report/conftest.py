@@ -19,7 +19,8 @@ import pytest
 from powerlab.analysis.conclude import conclude
 from powerlab.catalog.device_profile import DeviceProfile
 from powerlab.catalog.instrument_profile import InstrumentProfile
-from powerlab.catalog.workload_profile import ProtocolPreset, WorkloadProfile
+from powerlab.catalog.protocol_preset import ProtocolPreset
+from powerlab.catalog.workload_profile import WorkloadProfile
 from powerlab.findings import Finding, Severity
 from powerlab.records import (
     Accuracy,
