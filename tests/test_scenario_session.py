@@ -26,6 +26,7 @@ def test_a_server_states_latencies_from_arrival_and_an_interval_that_holds_the_t
     assert "scenario server at 60/s, forward: 360 queries" in summary(result, folder=Path("run"))
 
 
+@pytest.mark.slow
 def test_end_to_end_is_declared_and_takes_longer_than_the_forward_pass():
     """What belongs to a pass stands among the facts."""
     protocol = {**BRIEF, "scenario": "single-stream", "timed": "end-to-end"}

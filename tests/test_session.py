@@ -116,7 +116,7 @@ def leftovers():
     return [path.name for path in Path(tempfile.gettempdir()).glob("powerlab-*")]
 
 
-@pytest.mark.parametrize("seed", [3, 20261121])
+@pytest.mark.parametrize("seed", [3, pytest.param(20261121, marks=pytest.mark.slow)])
 def test_multimeter_bench_states_an_interval_that_holds_the_truth(seed):
     """Over TCP and ssh, the stated energy lies within 3 u of what the world spent."""
     result = run(seed=seed).result
@@ -202,6 +202,7 @@ def test_a_crashed_agent_is_a_target_error_and_leaves_nothing():
     assert leftovers() == []
 
 
+@pytest.mark.slow
 def test_a_late_reply_never_shifts_the_samples():
     """After a reply past the time-out the samples still fit their runs."""
     result = run(faults=("late-reply@1s",), seed=5).result
@@ -209,6 +210,7 @@ def test_a_late_reply_never_shifts_the_samples():
     assert abs(energy.value - result.truth.energy_of_these_runs_j) <= 3 * energy.u
 
 
+@pytest.mark.slow
 def test_a_stepped_board_clock_makes_the_result_not_valid():
     """A clock step is found, whatever the energies look like."""
     result = run(faults=("clock-step@2s",)).result

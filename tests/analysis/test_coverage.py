@@ -47,6 +47,7 @@ def test_nominal_95_percent_intervals_hold_the_truth_in_most_worlds(name):
         assert summary.width < 2
 
 
+@pytest.mark.slow
 def test_two_stages_cover_as_well():
     """The number of runs that the first five fix keeps the intervals honest, and narrows them."""
     plain, staged = (outcomes("25sps-boxcar-1s", 40, two_stages=both) for both in (False, True))

@@ -84,6 +84,7 @@ def test_ctrl_c_keeps_the_points_and_says_how_to_go_on(lab):
     assert sum(line["kind"] == "point" for line in journal_of(lab)) >= 2
 
 
+@pytest.mark.slow
 def test_what_was_begun_is_neither_forgotten_nor_overwritten(run, lab):
     """A second begin is refused; --restart sets the first aside; another meter is told."""
     begun = run(*emulated("--lab", lab, "--fault", "unplug@1.5s"))

@@ -92,6 +92,7 @@ def lost(session: Session, begin: int = 0, end: int | None = None) -> int:
     return sum(int(np.sum((block.flags & SampleFlag.LOST) > 0)) for block in blocks)
 
 
+@pytest.mark.slow
 @every_driver
 def test_a_torn_wire_that_stalls(rig: MeterRig) -> None:
     """Split at any byte nothing is lost; what a stall loses is counted, and a step is located."""

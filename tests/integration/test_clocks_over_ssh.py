@@ -107,6 +107,7 @@ def _edges(context: EmulatorContext) -> Edges:
     return EdgesTail(context.edges).poll(scan=True)
 
 
+@pytest.mark.slow
 def test_offset_and_skew_hold_over_a_poor_network(
     context: EmulatorContext, link: BoardLink, tmp_path: Path
 ) -> None:
