@@ -2,38 +2,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from pathlib import Path
+from typing import Any, Protocol
 
 from markupsafe import Markup
 
 from powerlab.report.elements import ReportModel
 from powerlab.report.fonts import Fonts
-from powerlab.report.texts import templates_dir
+from powerlab.report.texts import Texts, templates_dir
 
 THEME = "default"
 CHART_SCHEME = "powerlab-chart"
 """The charts stand in the page as ``powerlab-chart:NAME``; the PDF writer supplies them."""
 
 
+class Worded(Protocol):
+    """A model of any report: it has its texts."""
+
+    @property
+    def texts(self) -> Texts:
+        """Get the texts in the report's language."""
+
+
 def render_html(model: ReportModel, fonts: Fonts) -> str:
-    """Get the whole document as HTML. An unknown name in a template is an error, not a blank."""
+    """Get the whole document as HTML."""
+    return render_page("report", [templates_dir() / THEME], model, fonts)
+
+
+def render_page(
+    name: str,
+    folders: Sequence[Path],
+    model: Worded,
+    fonts: Fonts,
+    *,
+    filters: Mapping[str, Callable[..., Any]] | None = None,
+    **known: Any,
+) -> str:
+    """Get ``NAME.html`` with the style of ``NAME.css``, from the first folder that has each.
+
+    Both are given what is ``known``. An unknown name in a template is an error, not a blank.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
 
     environment = Environment(
-        loader=FileSystemLoader(templates_dir() / THEME),
+        loader=FileSystemLoader(folders),
         undefined=StrictUndefined,
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    style = environment.get_template("report.css").render(fonts=fonts, quoted=quoted)
-    return environment.get_template("report.html").render(
+    environment.filters.update(filters or {})
+    # Macros that a template imports see these as well.
+    environment.globals["chart"] = _place_of
+    style = environment.get_template(f"{name}.css").render(fonts=fonts, quoted=quoted, **known)
+    return environment.get_template(f"{name}.html").render(
         model=model,
         say=model.texts.say,
         style=Markup(style),  # noqa: S704  # the theme's own file, fonts quoted below
-        chart=lambda name: f"{CHART_SCHEME}:{name}",
+        **known,
     )
+
+
+def _place_of(chart: str) -> str:
+    return f"{CHART_SCHEME}:{chart}"
 
 
 def quoted(families: tuple[str, ...]) -> Markup:

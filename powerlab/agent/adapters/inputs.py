@@ -50,6 +50,12 @@ def import_runtime(module: str, shown: str, hint: str) -> Any:
         ) from error
 
 
+def first_line(error: Exception) -> str:
+    """Get the first line of what an error says, its type where it says nothing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
 def last_line(error: Exception) -> str:
     """Get the last line of what an error says, its type where it says nothing."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -4,13 +4,23 @@ Inputs and outputs are bound to the device before the first pass, so that no pas
 what a session really uses, which may be less than was asked for, is told as a fact.
 """
 
-import importlib
 from typing import Any, Dict, List
 
-from powerlab.agent.adapters.inputs import import_numpy, package_version, random_input, summary
-from powerlab.agent.faults import AgentError, python_version, reason
+from powerlab.agent.adapters.inputs import (
+    first_line,
+    import_numpy,
+    import_runtime,
+    package_version,
+    random_input,
+    summary,
+)
+from powerlab.agent.faults import AgentError, reason
 
 NAME = "onnxruntime"
+HINT = (
+    "on the board: python3 -m pip install onnxruntime (on a Jetson, the build of the board's "
+    "vendor), or choose another --runtime"
+)
 
 CUDA = "CUDAExecutionProvider"
 CPU = "CPUExecutionProvider"
@@ -42,7 +52,7 @@ def load(path: str, options: Dict[str, Any]) -> State:
     where it cannot be imported, "model-refused" where it rejects the model.
     """
     numpy = import_numpy(NAME)
-    runtime = _import()
+    runtime = import_runtime("onnxruntime", "ONNX", HINT)
     try:
         wanted = [one for one in (CUDA, CPU) if one in runtime.get_available_providers()]
         session = runtime.InferenceSession(path, _settings(runtime, options), providers=wanted)
@@ -62,7 +72,7 @@ def load(path: str, options: Dict[str, Any]) -> State:
     except Exception as error:
         raise AgentError(
             "model-refused",
-            f"ONNX Runtime on the board refuses the model: {_first_line(error)}",
+            f"ONNX Runtime on the board refuses the model: {first_line(error)}",
             "check that the file is an .onnx model of an opset that this version knows, and "
             "that its input suits the batch size",
             reason(error),
@@ -103,31 +113,6 @@ def _refused(why: str) -> AgentError:
     )
 
 
-def _import() -> Any:
-    try:
-        return importlib.import_module("onnxruntime")
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] != "onnxruntime":
-            raise _broken(error) from error
-        raise AgentError(
-            "runtime-missing",
-            f"the board's Python {python_version()} has no package onnxruntime",
-            "on the board: python3 -m pip install onnxruntime (on a Jetson, the build of the "
-            "board's vendor), or choose another --runtime",
-        ) from error
-    except Exception as error:
-        raise _broken(error) from error
-
-
-def _broken(error: Exception) -> AgentError:
-    return AgentError(
-        "runtime-broken",
-        f"onnxruntime is installed on the board and cannot be imported: {_first_line(error)}",
-        "reinstall it in the board's Python; old builds need numpy below 2",
-        reason(error),
-    )
-
-
 def _facts(numpy: Any, session: Any, binding: Any, device: str, batch: int) -> Dict[str, str]:
     port = session.get_inputs()[0]
     first = binding.copy_outputs_to_cpu()[0]
@@ -140,8 +125,3 @@ def _facts(numpy: Any, session: Any, binding: Any, device: str, batch: int) -> D
         "device": device,
         "providers": ", ".join(session.get_providers()),
     }
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__

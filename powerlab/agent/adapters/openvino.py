@@ -8,7 +8,13 @@ import importlib
 import sys
 from typing import Any, Dict
 
-from powerlab.agent.adapters.inputs import import_numpy, package_version, random_input, summary
+from powerlab.agent.adapters.inputs import (
+    import_numpy,
+    last_line,
+    package_version,
+    random_input,
+    summary,
+)
 from powerlab.agent.faults import AgentError, python_version, reason
 
 NAME = "openvino"
@@ -42,7 +48,7 @@ def load(path: str, options: Dict[str, Any]) -> State:
     except Exception as error:
         raise AgentError(
             "model-refused",
-            f"OpenVINO on the board refuses the model: {_first_line(error)}",
+            f"OpenVINO on the board refuses the model: {last_line(error)}",
             "check that the .xml and .bin belong together and that the input suits the batch size",
             reason(error),
         ) from error
@@ -86,7 +92,7 @@ def _import_openvino() -> Any:
 def _broken(error: Exception) -> AgentError:
     return AgentError(
         "runtime-broken",
-        f"openvino is installed on the board and cannot be imported: {_first_line(error)}",
+        f"openvino is installed on the board and cannot be imported: {last_line(error)}",
         "reinstall it in the board's Python, or choose --runtime tflite",
         reason(error),
     )
@@ -122,8 +128,3 @@ def _facts(numpy: Any, compiled: Any, request: Any) -> Dict[str, str]:
         "precision": getattr(precision, "get_type_name", lambda: str(precision))(),
         "device": DEVICE,
     }
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__

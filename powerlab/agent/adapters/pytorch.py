@@ -6,14 +6,23 @@ does, as ``{"inputs": [{"shape": [1, 3, 224, 224], "dtype": "float32"}]}``, writ
 """
 
 import contextlib
-import importlib
 import json
 from typing import Any, Dict, List
 
-from powerlab.agent.adapters.inputs import import_numpy, random_input, summary
-from powerlab.agent.faults import AgentError, python_version, reason
+from powerlab.agent.adapters.inputs import (
+    import_numpy,
+    import_runtime,
+    random_input,
+    refused,
+    summary,
+)
+from powerlab.agent.faults import AgentError, reason
 
 NAME = "pytorch"
+HINT = (
+    "on the board: python3 -m pip install torch (on a Jetson, the build of the board's vendor), "
+    "or choose another --runtime"
+)
 
 DESCRIPTION = "powerlab.json"
 
@@ -37,7 +46,7 @@ def load(path: str, options: Dict[str, Any]) -> State:
     where it cannot be imported, "model-refused" where it rejects the model.
     """
     numpy = import_numpy(NAME)
-    torch = _import()
+    torch = import_runtime("torch", "TorchScript", HINT)
     with contextlib.suppress(Exception):  # only some builds and orders of calls allow it
         torch.set_num_interop_threads(1)
     torch.set_num_threads(options["threads"])
@@ -55,16 +64,12 @@ def load(path: str, options: Dict[str, Any]) -> State:
         inputs = [torch.from_numpy(content).to(device) for content in contents]
         state = State(torch, module, inputs, device)
         output = _forward(state)
-    except AgentError:
-        raise
     except Exception as error:
-        raise AgentError(
-            "model-refused",
-            f"PyTorch on the board refuses the model: {_last_line(error)}",
+        hint = (
             "check that the file is TorchScript (torch.jit.trace or torch.jit.script), saved by "
-            "a version not newer than the board's, and that its input suits the batch size",
-            reason(error),
-        ) from error
+            "a version not newer than the board's, and that its input suits the batch size"
+        )
+        raise refused("PyTorch", error, hint) from error
     first = output[0] if isinstance(output, (tuple, list)) else output
     state.facts = {
         "runtime_module": "torch",
@@ -103,33 +108,3 @@ def _described(text: Any) -> List[Dict[str, Any]]:
             '"dtype": "float32"}]}\'}',
             reason(error),
         ) from error
-
-
-def _import() -> Any:
-    try:
-        return importlib.import_module("torch")
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] != "torch":
-            raise _broken(error) from error
-        raise AgentError(
-            "runtime-missing",
-            f"the board's Python {python_version()} has no package torch",
-            "on the board: python3 -m pip install torch (on a Jetson, the build of the board's "
-            "vendor), or choose another --runtime",
-        ) from error
-    except Exception as error:
-        raise _broken(error) from error
-
-
-def _broken(error: Exception) -> AgentError:
-    return AgentError(
-        "runtime-broken",
-        f"torch is installed on the board and cannot be imported: {_last_line(error)}",
-        "reinstall it in the board's Python; old builds need numpy below 2",
-        reason(error),
-    )
-
-
-def _last_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__

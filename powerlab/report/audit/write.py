@@ -5,15 +5,13 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from markupsafe import Markup
-
 from powerlab.report.audit.charts import draw_traces
 from powerlab.report.audit.elements import AuditModel
 from powerlab.report.audit.model import DOCUMENT, audit_model
 from powerlab.report.audit.subject import AuditEvidence
 from powerlab.report.evidence import Attached, Evidence
 from powerlab.report.fonts import Fonts, choose_fonts
-from powerlab.report.html import CHART_SCHEME, THEME, all_text, quoted
+from powerlab.report.html import THEME, all_text, render_page
 from powerlab.report.pdf import load_weasyprint, write_pdf
 from powerlab.report.texts import load_texts, templates_dir
 
@@ -56,20 +54,6 @@ def write_audit(path: Path, evidence: AuditEvidence, lang: str) -> None:
 
 
 def render_audit(model: AuditModel, fonts: Fonts) -> str:
-    """Get the whole report as HTML. An unknown name in a template is an error."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
-
-    environment = Environment(
-        loader=FileSystemLoader([templates_dir() / theme for theme in THEMES]),
-        undefined=StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style = environment.get_template("audit.css").render(fonts=fonts, quoted=quoted)
-    return environment.get_template("audit.html").render(
-        model=model,
-        say=model.texts.say,
-        style=Markup(style),  # noqa: S704  # the theme's own file, fonts quoted there
-        chart=lambda name: f"{CHART_SCHEME}:{name}",
-    )
+    """Get the whole report as HTML."""
+    folders = [templates_dir() / theme for theme in THEMES]
+    return render_page("audit", folders, model, fonts)

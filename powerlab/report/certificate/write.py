@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from markupsafe import Markup
-
 from powerlab.records.calibration import CalibrationRecord
 from powerlab.report.certificate.charts import draw_curves
 from powerlab.report.certificate.elements import CertificateModel
 from powerlab.report.certificate.model import build_certificate
 from powerlab.report.evidence import Attached, Evidence
 from powerlab.report.fonts import Fonts, choose_fonts
-from powerlab.report.html import CHART_SCHEME, THEME, all_text, quoted
+from powerlab.report.html import THEME, all_text, render_page
 from powerlab.report.pdf import load_weasyprint, write_pdf
 from powerlab.report.texts import templates_dir
 from powerlab.store.calibration_file import record_bytes, record_sha256
@@ -70,20 +68,6 @@ def collect(record: CalibrationRecord) -> Evidence:
 
 
 def render_certificate(model: CertificateModel, fonts: Fonts) -> str:
-    """Get the whole certificate as HTML. An unknown name in a template is an error."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
-
-    environment = Environment(
-        loader=FileSystemLoader([templates_dir() / theme for theme in THEMES]),
-        undefined=StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style = environment.get_template("certificate.css").render(fonts=fonts, quoted=quoted)
-    return environment.get_template("certificate.html").render(
-        model=model,
-        say=model.texts.say,
-        style=Markup(style),  # noqa: S704  # the theme's own file, fonts quoted there
-        chart=lambda name: f"{CHART_SCHEME}:{name}",
-    )
+    """Get the whole certificate as HTML."""
+    folders = [templates_dir() / theme for theme in THEMES]
+    return render_page("certificate", folders, model, fonts)

@@ -14,7 +14,7 @@ from powerlab.records.decision import Decision
 from powerlab.records.procurement import Plan
 from powerlab.report.evidence import Attached, Evidence
 from powerlab.report.fonts import Fonts, choose_fonts
-from powerlab.report.html import CHART_SCHEME, all_text, quoted
+from powerlab.report.html import all_text, render_page
 from powerlab.report.pdf import load_weasyprint, write_pdf
 from powerlab.report.procurement.charts import draw_all
 from powerlab.report.procurement.elements import ProcurementModel
@@ -109,25 +109,14 @@ def _plan_file(plan: Plan, evidence: ProcurementEvidence) -> Attached:
 
 
 def render_procurement(model: ProcurementModel, fonts: Fonts, theme: Theme) -> str:
-    """Get the whole report as HTML. An unknown name in a template is an error."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
-
-    environment = Environment(
-        loader=FileSystemLoader(theme.folders),
-        undefined=StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["kept"] = kept
-    style = environment.get_template("procurement.css").render(
-        fonts=fonts, quoted=quoted, theme=theme
-    )
-    return environment.get_template("procurement.html").render(
-        model=model,
-        say=model.texts.say,
-        style=Markup(style),  # noqa: S704  # the theme's own file, fonts and colours checked
-        chart=lambda name: f"{CHART_SCHEME}:{name}",
+    """Get the whole report as HTML."""
+    return render_page(
+        "procurement",
+        theme.folders,
+        model,
+        fonts,
+        filters={"kept": kept},
+        theme=theme,
         logo=theme.logo.resolve().as_uri() if theme.logo else "",
     )
 
